@@ -1,0 +1,460 @@
+"""Gate.produce(request): the whole road from a request to a delivery, on one screen.
+
+A video exists only after a decision, a log entry and a permit; it leaves only after a mark, a
+signature and a second log entry. Each step takes what only the step before can give: a permit
+needs an Allowed and a Receipt, a Delivery needs a SealedAsset and the outcome's Receipt.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import secrets
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Final, Protocol
+
+import numpy as np
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from numpy.typing import NDArray
+
+from primafacie.audit import dsse
+from primafacie.audit.digest import sha256_hex
+from primafacie.audit.entry import Kind, LogEntry, Outcome
+from primafacie.audit.errors import AuditError
+from primafacie.audit.log import Receipt
+from primafacie.generator.clip import UnsealedClip
+from primafacie.generator.errors import GeneratorError, PermitError, VoiceError
+from primafacie.generator.permit import MAX_LIFE, PAYLOAD_TYPE, Permit, PermitClaims
+from primafacie.generator.studio import Studio, StudioTrust
+from primafacie.safeguards.asset import AssetRecord, Delivery, SealedAsset, fresh_asset_number
+from primafacie.safeguards.consent import Consent, ConsentRegistry, ConsentState, parse_time
+from primafacie.safeguards.decision import Allowed, Decision, Reason, Refused
+from primafacie.safeguards.errors import GateError, SafeguardError
+from primafacie.safeguards.facts import Facts, Utterance
+from primafacie.safeguards.inspector import Inspector, Seen
+from primafacie.safeguards.policy import Action, PolicySet
+from primafacie.safeguards.provenance.order import LogEvidence, SealOrder
+from primafacie.safeguards.provenance.seal import Seal
+from primafacie.safeguards.request import Project, Request, Requester
+
+LONGEST_CLIP: Final = 600  # seconds; consents allow far less
+WATCH_EVERY: Final = 25  # frames between two looks at cancellation and consent
+
+
+class People(Protocol):
+    """Knows who asks. Promises: reads its store at each call."""
+
+    def requester(self, user_id: str) -> Requester | None:
+        """The person, or None."""
+
+    def project(self, project_id: str) -> Project | None:
+        """The project, or None."""
+
+
+class Journal(Protocol):
+    """The log and the state it speaks of. Promises: each method is one durable transaction, and
+    raises AuditError or GateError when it could not be committed whole."""
+
+    def ready(self) -> bool:
+        """Can an entry be written now? Tried, not assumed."""
+
+    def record(self, entry: LogEntry) -> Receipt:
+        """Append an entry."""
+
+    def prove(self, receipt: Receipt) -> str:
+        """The tlog-proof of an entry under a checkpoint signed now or before."""
+
+    def stage(self, request: Request, stage: str) -> None:
+        """Note how far the request has come. Raises GateError when it was cancelled or when
+        another worker holds it."""
+
+    def release(
+        self, request: Request, consent_epoch: int, asset: AssetRecord, entry: LogEntry
+    ) -> Receipt:
+        """If the request is still ours and the consent still active in this epoch: store the
+        asset, append the entry, end the request. Otherwise raise GateError and change nothing."""
+
+    def finish(self, request: Request, state: str, entry: LogEntry) -> Receipt:
+        """End the request as refused, withheld, failed or cancelled, with its entry."""
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """What a gate knows about its own place and keys.
+
+    now: the clock. activated: digest of the policy set in force. commitment_key: blinds what
+    would otherwise be guessable. staging: folder for sealed files that are not released yet.
+    status_url: asset number (hex) -> address where the consent's status can be asked.
+    """
+
+    now: Callable[[], datetime]
+    activated: Callable[[], str]
+    permit_key: Ed25519PrivateKey = field(repr=False)
+    commitment_key: bytes = field(repr=False)
+    log_origin: str
+    staging: Path
+    status_url: Callable[[str], str]
+    production: bool
+
+
+class Gate:
+    """Everything on the road, put together once. Not thread-safe: one gate per worker."""
+
+    def __init__(
+        self,
+        post: Post,
+        people: People,
+        consents: ConsentRegistry,
+        policies: PolicySet,
+        journal: Journal,
+        studio: StudioTrust,
+        seal: Seal,
+    ) -> None:
+        self._post, self._people, self._consents = post, people, consents
+        self._policies, self._journal, self._seal = policies, journal, seal
+        self._studio = Studio(studio)
+        self._audience = studio.audience
+        self.inspector = Inspector()
+
+    def produce(self, request: Request) -> Delivery | Refused:
+        """The nine steps. Returns a Delivery or a Refused; both are logged before they return.
+
+        Raises GateError when the road breaks off; the log then says `request.failed`, unless the
+        log itself is what broke. Whatever happens, no unmarked, unsigned or unlogged video stays.
+        """
+        try:
+            self._journal.stage(request, "looking")
+            seen, heard = self._look(request)  # 1 whose face, which voice
+            facts = self._facts(request, seen, heard)
+            decision = self._decide(facts, "generate")  # 2 may this be made?
+            if isinstance(decision, Refused):
+                self._journal.finish(request, "refused", _refusal(facts, decision))
+                return decision
+            receipt = self._journal.record(self._intent(facts, decision))  # 3 say so first
+            permit = self._issue(facts, decision, receipt)  # 4 the one key
+            self._journal.stage(request, "drawing")
+            clip = self._perform(request, permit)  # 5 frames, seen by nobody
+            sealed = self._sealed(facts, decision, permit, clip)  # 6 marked, signed, read back
+            return self._release(request, seen, heard, facts, sealed)  # 7, 8, 9
+        except (AuditError, GeneratorError, SafeguardError, OSError) as error:
+            raise self._failed(request, error) from error
+
+    def _release(
+        self, request: Request, seen: Seen, heard: Utterance, facts: Facts, sealed: SealedAsset
+    ) -> Delivery | Refused:
+        try:
+            again = self._facts(request, seen, heard)
+            decision = self._decide(again, "release")  # 7 does it still hold?
+            if isinstance(decision, Refused):
+                self._journal.finish(request, "withheld", _withheld(again, decision))
+                sealed.path.unlink(missing_ok=True)
+                return decision
+            consent = _known(again.consent)
+            if consent.epoch != _known(facts.consent).epoch:
+                raise GateError("the consent changed while the video was made")
+            record = _record(request, consent, sealed)
+            entry = _released(again, decision, sealed)
+            receipt = self._journal.release(request, consent.epoch, record, entry)  # 8
+            return Delivery(sealed, receipt)  # 9
+        except BaseException:
+            sealed.path.unlink(missing_ok=True)
+            raise
+
+    # 1 ------------------------------------------------------------------------------------------
+
+    def _look(self, request: Request) -> tuple[Seen, Utterance]:
+        seen = self.inspector.photo(request.photo)
+        try:
+            return seen, Utterance(self.inspector.voice(request.voice, LONGEST_CLIP))
+        except VoiceError as error:
+            return seen, Utterance(0, problems=(str(error),))
+
+    def _facts(self, request: Request, seen: Seen, heard: Utterance) -> Facts:
+        consent = self._consents.find(request.consent_id)
+        subject = consent.record.subject_id if consent else ""
+        gallery = self._consents.templates(seen.model)
+        return Facts(
+            request=request,
+            requester=self._people.requester(request.requester_id),
+            project=self._people.project(request.project_id),
+            consent=consent,
+            likeness=seen.likeness(subject, gallery, self._consents.never_me(seen.model)),
+            utterance=heard,
+            now=self._post.now(),
+            production=self._post.production,
+            log_ready=self._journal.ready(),
+        )
+
+    # 2, 7 ---------------------------------------------------------------------------------------
+
+    def _decide(self, facts: Facts, action: Action) -> Decision:
+        decision = self._policies.decide(facts, action, self._post.activated())
+        if isinstance(decision, Allowed):
+            return decision
+        notes = {
+            "photo_good_enough": facts.likeness.problems,
+            "voice_usable": facts.utterance.problems,
+        }
+        return replace(decision, reasons=tuple(_noted(r, notes) for r in decision.reasons))
+
+    # 3, 4 ---------------------------------------------------------------------------------------
+
+    def _intent(self, facts: Facts, decision: Allowed) -> LogEntry:
+        request, consent = facts.request, _known(facts.consent)
+        return LogEntry(
+            kind=Kind.DECISION_GENERATE,
+            rid=request.rid,
+            at=decision.at,
+            actor=request.requester_id,
+            subject=consent.record.subject_id,
+            out=Outcome.ALLOW,
+            facts=(
+                ("consent_commitment", self._commitment(consent)),
+                ("decision", decision.decision_id),
+                ("facts_sha256", decision.facts_sha256),
+                ("params_sha256", sha256_hex(request.controls.to_params())),
+                ("photo_commitment", self._blind(b"photo", request.photo_sha256)),
+                ("policy_sha256", decision.policy_sha256),
+                ("purpose", request.purpose),
+                ("voice_commitment", self._blind(b"voice", request.voice_sha256)),
+            ),
+            payload={
+                "audience": request.audience,
+                "consent": consent.record.consent_id,
+                "consent_version": consent.record.version,
+                "project": request.project_id,
+                "transcript": request.controls.transcript[:500],
+            },
+        )
+
+    def _issue(self, facts: Facts, decision: Allowed, receipt: Receipt) -> Permit:
+        request, consent = facts.request, _known(facts.consent)
+        issued = int(self._post.now().timestamp())
+        claims = PermitClaims(
+            v=1,
+            permitId=uuid.uuid4().hex,
+            nonce=secrets.token_hex(32),
+            aud=self._audience,
+            iat=issued,
+            nbf=issued,
+            exp=issued + MAX_LIFE,
+            photoSha256=request.photo_sha256,
+            audioSha256=request.voice_sha256,
+            paramsSha256=sha256_hex(request.controls.to_params()),
+            consentId=consent.record.consent_id,
+            consentVersion=consent.record.version,
+            consentSha256=consent.record.sha256,
+            decisionId=decision.decision_id,
+            decisionLeafIndex=receipt.index,
+            policySetSha256=decision.policy_sha256,
+            subjectKind=consent.record.subject_kind,
+            maxSeconds=consent.record.max_seconds,
+            maxWidth=consent.record.max_side,
+        )
+        envelope = dsse.sign(claims.to_bytes(), PAYLOAD_TYPE, self._post.permit_key)
+        logged = self._journal.record(
+            LogEntry(
+                kind=Kind.PERMIT_ISSUED,
+                rid=request.rid,
+                at=self._post.now(),
+                actor=request.requester_id,
+                subject=consent.record.subject_id,
+                out=Outcome.ALLOW,
+                facts=(
+                    ("decision", decision.decision_id),
+                    ("decision_leaf", receipt.index),
+                    ("expires", claims.exp),
+                    ("permit_sha256", sha256_hex(envelope)),
+                    ("policy_sha256", decision.policy_sha256),
+                ),
+            )
+        )
+        return Permit(envelope, logged.leaf, self._journal.prove(logged))
+
+    # 5, 6 ---------------------------------------------------------------------------------------
+
+    def _perform(self, request: Request, permit: Permit) -> UnsealedClip:
+        params = request.controls.to_params()
+        clip = self._studio.perform(permit, request.photo, request.voice, params)
+        clip.frames = self._watched(request, clip)
+        return clip
+
+    def _watched(self, request: Request, clip: UnsealedClip) -> Iterator[NDArray[np.uint8]]:
+        """The frames, as long as nobody cancels and the consent stays active."""
+        for number, frame in enumerate(clip.frames):
+            if number % WATCH_EVERY == 0:
+                self._journal.stage(request, f"drawing {number} of {clip.frame_count}")
+                consent = self._consents.find(request.consent_id)
+                if consent is None or consent.state is not ConsentState.ACTIVE:
+                    raise GateError("the consent ended while the video was made")
+            yield frame
+        self._journal.stage(request, "sealing")
+
+    def _sealed(
+        self, facts: Facts, decision: Allowed, permit: Permit, clip: UnsealedClip
+    ) -> SealedAsset:
+        request, consent = facts.request, _known(facts.consent)
+        number = fresh_asset_number()
+        order = SealOrder(
+            asset_number=number,
+            rid=request.rid,
+            asset_uuid=uuid.uuid4().hex,
+            when=self._post.now(),
+            voice_is_real=not request.voice_synthetic,
+            engines=clip.engines,
+            report=clip.report,
+            consent_commitment=self._commitment(consent),
+            consent_status_url=self._post.status_url(f"{number:014x}"),
+            scope=(request.purpose, request.audience),
+            not_after=parse_time(consent.record.not_after),
+            liveness=consent.record.liveness,
+            decision_id=decision.decision_id,
+            policy_sha256=decision.policy_sha256,
+            evidence=LogEvidence(
+                self._post.log_origin, _leaf_index(permit), permit.leaf, permit.proof
+            ),
+            label=consent.record.label or None,
+            out_path=self._post.staging / f"{request.rid}.{request.claim}.mp4",
+        )
+        return self._seal.seal(clip, order)
+
+    # when the road breaks off -------------------------------------------------------------------
+
+    def _failed(self, request: Request, error: Exception) -> GateError:
+        sentence = str(error) or type(error).__name__
+        entry = LogEntry(
+            kind=Kind.REQUEST_FAILED,
+            rid=request.rid,
+            at=self._post.now(),
+            actor=request.requester_id,
+            out=Outcome.ERROR,
+            why=(type(error).__name__,),
+            payload={"message": sentence[:500]},
+        )
+        try:
+            self._journal.finish(request, "failed", entry)
+        except (AuditError, SafeguardError, OSError):
+            return GateError("the log could not be written; nothing was made")
+        return GateError(sentence)
+
+    def lock_holds(self, permit: Permit, request: Request) -> PermitError:
+        """Show any permit to the studio's door, as an attacker inside this process would.
+
+        Returns the PermitError it answered with. If the door opens, the performance is thrown
+        away unseen and GateError raised: for drills, never a way to obtain a video.
+        """
+        params = request.controls.to_params()
+        try:
+            self._studio.perform(permit, request.photo, request.voice, params)
+        except PermitError as error:
+            return error
+        finally:
+            self._studio.close()
+        raise GateError("the studio opened to a permit it should have refused")
+
+    def warm(self) -> str:
+        """Start the studio now; the level of its sandbox."""
+        return self._studio.warm()
+
+    def close(self) -> None:
+        """Stop the child processes."""
+        self._studio.close()
+        self.inspector.close()
+
+    def _commitment(self, consent: Consent) -> str:
+        return self._blind(b"consent", consent.record.sha256)
+
+    def _blind(self, purpose: bytes, text: str) -> str:
+        """A commitment only this deployment can open: a plain digest could be guessed."""
+        mac = hmac.new(self._post.commitment_key, purpose + b"\0" + text.encode(), hashlib.sha256)
+        return f"hmac-sha256:{mac.hexdigest()}"
+
+
+def _known(consent: Consent | None) -> Consent:
+    if consent is None:  # the policies refuse before this; the type needs to hear it
+        raise GateError("there is no consent")
+    return consent
+
+
+def _noted(reason: Reason, notes: dict[str, tuple[str, ...]]) -> Reason:
+    found = notes.get(reason.rule, ())
+    if not found:
+        return reason
+    return replace(reason, sentence=f"{reason.sentence} ({'; '.join(found)})")
+
+
+def _leaf_index(permit: Permit) -> int:
+    return int(json.loads(permit.leaf)["n"])
+
+
+def _refusal(facts: Facts, decision: Refused) -> LogEntry:
+    return _outcome(Kind.DECISION_REFUSED, Outcome.DENY, facts, decision)
+
+
+def _withheld(facts: Facts, decision: Refused) -> LogEntry:
+    return _outcome(Kind.OUTPUT_WITHHELD, Outcome.DENY, facts, decision)
+
+
+def _outcome(kind: Kind, out: Outcome, facts: Facts, decision: Refused) -> LogEntry:
+    request = facts.request
+    return LogEntry(
+        kind=kind,
+        rid=request.rid,
+        at=decision.at,
+        actor=request.requester_id,
+        subject=facts.consent.record.subject_id if facts.consent else "",
+        out=out,
+        why=tuple(reason.rule for reason in decision.reasons),
+        facts=(
+            ("decision", decision.decision_id),
+            ("facts_sha256", decision.facts_sha256),
+            ("policy_sha256", decision.policy_sha256),
+            ("purpose", request.purpose[:64]),
+        ),
+        payload={
+            "consent": request.consent_id,
+            "project": request.project_id,
+            "reasons": [reason.sentence for reason in decision.reasons],
+        },
+    )
+
+
+def _released(facts: Facts, decision: Allowed, sealed: SealedAsset) -> LogEntry:
+    request, consent = facts.request, _known(facts.consent)
+    return LogEntry(
+        kind=Kind.OUTPUT_RELEASED,
+        rid=request.rid,
+        at=facts.now,
+        actor=request.requester_id,
+        subject=consent.record.subject_id,
+        out=Outcome.ALLOW,
+        facts=(
+            ("asset", f"{sealed.asset_number:014x}"),
+            ("decision", decision.decision_id),
+            ("file_sha256", sealed.file_sha256),
+            ("manifest_sha256", sealed.manifest_sha256),
+            ("policy_sha256", decision.policy_sha256),
+        ),
+        payload={"consent": consent.record.consent_id, "purpose": request.purpose},
+    )
+
+
+def _record(request: Request, consent: Consent, sealed: SealedAsset) -> AssetRecord:
+    return AssetRecord(
+        asset_number=sealed.asset_number,
+        rid=request.rid,
+        file_sha256=sealed.file_sha256,
+        manifest_sha256=sealed.manifest_sha256,
+        consent_id=consent.record.consent_id,
+        consent_status=str(consent.state),
+        log_index=-1,
+        leaf=b"",
+        proof="",
+        revoked_at=None,
+        fingerprint=sealed.fingerprint,
+    )

@@ -1,0 +1,156 @@
+"""The consent record: what it must say, who must sign it, and how its state may move."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from hypothesis import given
+from hypothesis import strategies as st
+
+from primafacie.audit import dsse
+from primafacie.safeguards.consent import (
+    LIFE_CYCLE,
+    PAYLOAD_TYPE,
+    PROHIBITED,
+    ConsentRecord,
+    ConsentState,
+    check_move,
+    open_consent,
+    sign_consent,
+)
+from primafacie.safeguards.errors import ConsentError
+
+Make = Callable[..., ConsentRecord]
+SUBJECT = Ed25519PrivateKey.from_private_bytes(b"s" * 32)
+PLATFORM = Ed25519PrivateKey.from_private_bytes(b"p" * 32)
+STRANGER = Ed25519PrivateKey.from_private_bytes(b"x" * 32)
+
+
+def name(key: Ed25519PrivateKey) -> str:
+    return dsse.key_id(dsse.public_bytes(key))
+
+
+KEYS = {name(k): dsse.public_bytes(k) for k in (SUBJECT, PLATFORM, STRANGER)}
+
+
+def test_a_record_survives_the_round_trip(make_record: Make) -> None:
+    record = make_record(subject_key=name(SUBJECT))
+    assert ConsentRecord.from_bytes(record.to_bytes()) == record
+    assert open_consent(sign_consent(record, SUBJECT, PLATFORM), KEYS, name(PLATFORM)) == record
+
+
+def test_a_platform_alone_cannot_speak_for_a_subject(make_record: Make) -> None:
+    record = make_record(subject_key=name(SUBJECT))
+    with pytest.raises(ConsentError):
+        open_consent(sign_consent(record, PLATFORM), KEYS, name(PLATFORM))
+    twice = sign_consent(record, PLATFORM, PLATFORM)
+    with pytest.raises(ConsentError):
+        open_consent(twice, KEYS, name(PLATFORM))
+
+
+def test_a_platform_cannot_be_its_own_subject(make_record: Make) -> None:
+    record = make_record(subject_key=name(PLATFORM))
+    with pytest.raises(ConsentError):
+        open_consent(sign_consent(record, PLATFORM, STRANGER), KEYS, name(PLATFORM))
+
+
+def test_somebody_else_cannot_sign_for_the_subject(make_record: Make) -> None:
+    record = make_record(subject_key=name(SUBJECT))
+    with pytest.raises(ConsentError):
+        open_consent(sign_consent(record, STRANGER, PLATFORM), KEYS, name(PLATFORM))
+
+
+def test_one_changed_byte_is_noticed(make_record: Make) -> None:
+    record = make_record(subject_key=name(SUBJECT))
+    envelope = bytearray(sign_consent(record, SUBJECT, PLATFORM))
+    for place in range(20, len(envelope), 37):
+        changed = bytearray(envelope)
+        changed[place] ^= 1
+        with pytest.raises(ConsentError):
+            open_consent(bytes(changed), KEYS, name(PLATFORM))
+
+
+def test_a_statement_of_another_kind_is_not_a_consent(make_record: Make) -> None:
+    body = make_record(subject_key=name(SUBJECT)).to_bytes()
+    permit = dsse.sign(body, PAYLOAD_TYPE.replace("consent", "permit"), SUBJECT, PLATFORM)
+    with pytest.raises(ConsentError):
+        open_consent(permit, KEYS, name(PLATFORM))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"purposes": ()},
+        {"purposes": ("advertising",)},
+        {"prohibited": PROHIBITED[1:]},
+        {"audience": "everybody"},
+        {"photo_mode": "any"},
+        {"voice_source": "anybody"},
+        {"not_after": "2026-11-01T00:00:00+00:00"},
+        {"not_after": "2037-11-24T00:00:00+00:00"},
+        {"not_before": "2026-11-24T12:00:00"},
+        {"not_before": "yesterday"},
+        {"max_seconds": 0},
+        {"version": 0},
+        {"version": 2},
+        {"prev_sha256": "0" * 64},
+        {"subject_kind": "pet"},
+        {"adult": "18"},
+        {"subject_kind": "self-declared", "liveness": 1, "max_seconds": 10, "label": "x"},
+        {"subject_kind": "self-declared", "liveness": 0, "max_seconds": 11, "label": "x"},
+        {"subject_kind": "self-declared", "liveness": 0, "max_seconds": 10, "label": ""},
+        {"schema": "primafacie.consent/2"},
+    ],
+    ids=str,
+)
+def test_a_record_nobody_could_have_given_is_refused(
+    change: dict[str, Any], make_record: Make
+) -> None:
+    with pytest.raises(ConsentError):
+        make_record(**change).check()
+
+
+def test_bytes_that_are_not_canonical_are_refused(make_record: Make) -> None:
+    body = make_record().to_bytes()
+    with pytest.raises(ConsentError):
+        ConsentRecord.from_bytes(body.replace(b'":', b'": ', 1))
+    with pytest.raises(ConsentError):
+        ConsentRecord.from_bytes(body[:-1] + b',"extra":1}')
+
+
+@given(st.binary(max_size=300))
+def test_foreign_bytes_raise_the_consent_error_only(data: bytes) -> None:
+    with pytest.raises(ConsentError):
+        ConsentRecord.from_bytes(data)
+
+
+def test_a_withdrawn_consent_never_comes_back() -> None:
+    reachable, frontier = set(), {ConsentState.WITHDRAWN}
+    while frontier:
+        reachable |= frontier
+        frontier = {n for s in frontier for n in LIFE_CYCLE[s]} - reachable
+    assert reachable == {ConsentState.WITHDRAWN, ConsentState.ERASED}
+
+
+def test_only_a_review_makes_a_consent_active() -> None:
+    sources = {s for s, targets in LIFE_CYCLE.items() if ConsentState.ACTIVE in targets}
+    assert sources == {ConsentState.UNDER_REVIEW, ConsentState.SUSPENDED}
+
+
+def test_every_move_outside_the_life_cycle_raises() -> None:
+    for old in ConsentState:
+        for new in ConsentState:
+            if new not in LIFE_CYCLE[old]:
+                with pytest.raises(ConsentError):
+                    check_move(old, new)
+
+
+def test_a_new_version_names_the_one_before(make_record: Make) -> None:
+    first = make_record()
+    second = replace(first, version=2, prev_sha256=first.sha256)
+    second.check()
+    assert second.sha256 != first.sha256
