@@ -1,0 +1,1 @@
+"""What makes frames; it opens only to a permit."""

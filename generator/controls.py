@@ -1,0 +1,122 @@
+"""Controls: what the person who asks may choose about a performance."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Final, Literal
+
+from primafacie.audit import canonical
+from primafacie.generator.errors import EngineError
+
+Emotion = Literal["neutral", "happy", "sad", "angry", "surprised", "afraid", "disgusted"]
+Crop = Literal["face", "square", "portrait", "full"]
+Region = Literal["lips", "expression", "pose", "eyes"]
+EMOTIONS: Final = ("neutral", "happy", "sad", "angry", "surprised", "afraid", "disgusted")
+CROPS: Final = ("face", "square", "portrait", "full")
+REGIONS: Final = ("lips", "expression", "pose", "eyes")
+RATES: Final = (25, 30, 50, 60)
+
+
+@dataclass(frozen=True, slots=True)
+class PoseKey:
+    """The head at time t (seconds) should be at yaw, pitch, roll (degrees)."""
+
+    t: float
+    yaw: float = 0.0
+    pitch: float = 0.0
+    roll: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Controls:
+    """Every field has a safe default; the ranges are checked, never clipped in silence.
+
+    size: shorter side of the picture in pixels, even, 256 to 1080. crop: `face` and `square` are
+    squares round the head, `portrait` is 9:16, `full` keeps the whole photo. amplitude: head
+    movement, 1 = as measured on real speakers, 0 to 1.5. distance: 1 = as photographed, below is
+    nearer, 0.8 to 1.25. gaze: main direction in degrees (yaw, pitch), within 20. region: what may
+    move. transcript: what the clip says, "" if unknown; language: BCP 47 tag of the speech.
+    """
+
+    size: int = 512
+    fps: int = 25
+    crop: Crop = "square"
+    emotion: Emotion = "neutral"
+    intensity: float = 0.5
+    amplitude: float = 1.0
+    distance: float = 1.0
+    gaze: tuple[float, float] = (0.0, 0.0)
+    pose: tuple[PoseKey, ...] = ()
+    regions: tuple[Region, ...] = REGIONS
+    seed: int = 0
+    transcript: str = ""
+    language: str = "en"
+
+    def __post_init__(self) -> None:
+        problems = [text for broken, text in self._limits() if broken]
+        if problems:
+            raise EngineError("; ".join(problems))
+
+    def _limits(self) -> tuple[tuple[bool, str], ...]:
+        return (
+            (not 256 <= self.size <= 1080 or self.size % 2 != 0,
+             "size must be an even number from 256 to 1080 pixels"),
+            (self.fps not in RATES, "fps must be 25, 30, 50 or 60"),
+            (self.crop not in CROPS, f"crop must be one of {', '.join(CROPS)}"),
+            (self.emotion not in EMOTIONS, f"emotion must be one of {', '.join(EMOTIONS)}"),
+            (not 0 <= self.intensity <= 1, "intensity must lie between 0 and 1"),
+            (not 0 <= self.amplitude <= 1.5, "amplitude must lie between 0 and 1.5"),
+            (not 0.8 <= self.distance <= 1.25, "distance must lie between 0.8 and 1.25"),
+            (not all(abs(a) <= 20 for a in self.gaze), "gaze must stay within 20 degrees"),
+            (not set(self.regions) <= set(REGIONS),
+             f"regions must be among {', '.join(REGIONS)}"),
+            (not 0 <= self.seed < 2**32, "seed must lie between 0 and 4294967295"),
+            (len(self.transcript) > 5000, "transcript must have at most 5000 characters"),
+            (len(self.pose) > 500 or not all(
+                abs(k.yaw) <= 20 and abs(k.pitch) <= 12 and abs(k.roll) <= 10 and k.t >= 0
+                for k in self.pose),
+             "pose keys must stay within 20, 12 and 10 degrees of yaw, pitch and roll"),
+        )  # fmt: skip
+
+    def to_params(self) -> bytes:
+        """Canonical JSON of every field; numbers with a fraction are written as decimal strings,
+        so that the digest in a permit does not hang on how a float is printed."""
+        return canonical.encode(_exact(asdict(self)))
+
+    @classmethod
+    def from_params(cls, params: bytes) -> Controls:
+        """The controls in `params`. Raises EngineError for anything but their canonical bytes."""
+        try:
+            given = json.loads(params)
+            known = {f.name: f for f in fields(cls)}
+            if set(given) != set(known):
+                raise EngineError("the parameters have missing or unexpected fields")
+            controls = cls(
+                **{
+                    **given,
+                    "intensity": float(given["intensity"]),
+                    "amplitude": float(given["amplitude"]),
+                    "distance": float(given["distance"]),
+                    "gaze": tuple(float(a) for a in given["gaze"]),
+                    "pose": tuple(
+                        PoseKey(**{k: float(v) for k, v in key.items()}) for key in given["pose"]
+                    ),
+                    "regions": tuple(given["regions"]),
+                }
+            )
+        except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
+            raise EngineError("the parameters cannot be read") from error
+        if controls.to_params() != params:
+            raise EngineError("the parameters' bytes are not canonical")
+        return controls
+
+
+def _exact(value: Any) -> Any:
+    if isinstance(value, float):
+        return repr(value)
+    if isinstance(value, dict):
+        return {k: _exact(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_exact(v) for v in value]
+    return value

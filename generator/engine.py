@@ -1,0 +1,66 @@
+"""What an engine is: voice in, motion out; motion and a portrait in, frames out.
+
+Engines come in two halves so that any motion can drive any face. They receive an Admission, the
+proof that the permit lock was opened for exactly this photo and voice, and must check it. They
+return arrays only; marking, encoding and signing happen elsewhere, so no engine can emit a file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from primafacie.generator.controls import Controls
+from primafacie.generator.motion import MotionTrack
+
+if TYPE_CHECKING:
+    from primafacie.generator.permit import Admission
+    from primafacie.generator.portrait import Portrait
+    from primafacie.generator.voice import Voice
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """A file of learned numbers an engine uses: what it is, its sha256, and its licence."""
+
+    name: str
+    sha256: str
+    licence: str
+
+
+@dataclass(frozen=True, slots=True)
+class EngineInfo:
+    """An engine's visiting card; it goes into the log and into every report."""
+
+    name: str
+    version: str
+    licence: str
+    weights: tuple[Weights, ...] = ()
+    max_side: int = 1080
+    deterministic: bool = True
+
+
+class MotionEngine(Protocol):
+    """Promises: same voice, controls and seed give the same track; one frame per 1/fps second,
+    ceil(duration x fps) in all; coefficients in range; lips sealed on p, b and m."""
+
+    info: EngineInfo
+
+    def drive(self, admission: Admission, voice: Voice, controls: Controls) -> MotionTrack: ...
+
+
+class RenderEngine(Protocol):
+    """Promises: frames are uint8 RGB (H, W, 3), even sides, one per track frame, in order; the
+    still track gives the photo back exactly; nothing is written or fetched."""
+
+    info: EngineInfo
+
+    def prepare(self, admission: Admission, portrait: Portrait, controls: Controls) -> Any: ...
+
+    def render(
+        self, admission: Admission, avatar: Any, track: MotionTrack
+    ) -> Iterator[NDArray[np.uint8]]: ...

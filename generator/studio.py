@@ -1,0 +1,276 @@
+"""Studio.perform(permit, photo, voice, params) -> UnsealedClip: the sole entry to the generator.
+
+The studio is a child process in a sandbox. It holds public keys and a ledger of spent permits;
+it opens no file and no connection. What it sends back are a sound track and frames, one by one,
+while it draws; they never touch a disk.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from primafacie.generator.child import Child, Wire, wire_from_arguments
+from primafacie.generator.clip import UnsealedClip
+from primafacie.generator.engine import EngineInfo
+from primafacie.generator.errors import (
+    EngineError,
+    GeneratorError,
+    PermitError,
+    PortraitError,
+    VoiceError,
+)
+from primafacie.generator.permit import Permit, PermitLock
+
+START_DEADLINE: Final = 120.0  # seconds for a cold start, imports included
+WORK_DEADLINE: Final = 300.0  # seconds until the first frame
+FRAME_DEADLINE: Final = 60.0  # seconds between frames
+_ERRORS: Final[dict[str, type[GeneratorError]]] = {
+    e.__name__: e for e in (PermitError, PortraitError, VoiceError, EngineError)
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StudioTrust:
+    """What a studio is told at its start: public keys, its own name, where its ledger lies."""
+
+    permit_keys: tuple[tuple[str, bytes], ...]
+    log_vkeys: tuple[str, ...]
+    audience: str
+    ledger: Path
+
+    def lock_in(self) -> dict[str, Any]:
+        """As a JSON object for the child."""
+        return {
+            "permit_keys": {k: base64.b64encode(v).decode() for k, v in self.permit_keys},
+            "log_vkeys": list(self.log_vkeys),
+            "audience": self.audience,
+            "ledger": str(self.ledger),
+        }
+
+
+class Studio:
+    """A studio that starts on first use, stays warm, and is replaced when it fails.
+
+    Not thread-safe: one performance at a time, and its frames must be read to the end or the
+    clip closed before the next begins.
+    """
+
+    def __init__(self, trust: StudioTrust) -> None:
+        self._trust = trust
+        self._child: Child | None = None
+        self.sandbox = ""
+
+    def perform(self, permit: Permit, photo: bytes, voice: bytes, params: bytes) -> UnsealedClip:
+        """Spend the permit and perform.
+
+        Raises PermitError when the lock stays shut, PortraitError or VoiceError when the material
+        cannot be used, EngineError when the performance breaks off. The permit is spent in every
+        case but the first.
+        """
+        wire = self._open()
+        try:
+            wire.send_json(_permit_to_json(permit))
+            for part in (photo, voice, params):
+                wire.send(part)
+            head = wire.receive_json(WORK_DEADLINE)
+        except EngineError:
+            self.close()
+            raise
+        _raise_refusal(head)
+        return self._clip(wire, head)
+
+    def _clip(self, wire: Wire, head: dict[str, Any]) -> UnsealedClip:
+        try:
+            width, height, count = int(head["width"]), int(head["height"]), int(head["frames"])
+            fps = float(head["fps"])
+            engines, report = _pairs(head["engines"]), _pairs(head["report"])
+            if not (0 < width <= 4096 and 0 < height <= 4096 and 0 < count <= 10**6):
+                raise EngineError("the studio announced an impossible clip")
+            sound = np.frombuffer(wire.receive(FRAME_DEADLINE), np.float32)
+        except (KeyError, TypeError, ValueError, EngineError) as error:
+            self.close()
+            raise EngineError("the studio's answer could not be understood") from error
+        return UnsealedClip(
+            width=width,
+            height=height,
+            fps=fps,
+            frame_count=count,
+            frames=self._frames(wire, (height, width, 3), count),
+            sound=sound,
+            engines=engines,
+            report=report,
+        )
+
+    def _frames(
+        self, wire: Wire, shape: tuple[int, int, int], count: int
+    ) -> Iterator[NDArray[np.uint8]]:
+        finished = False
+        try:
+            for _ in range(count):
+                data = wire.receive(FRAME_DEADLINE)
+                if len(data) != shape[0] * shape[1] * shape[2]:
+                    _raise_refusal(_json_or_empty(data))
+                    raise EngineError("the studio sent a frame of the wrong size")
+                yield np.frombuffer(data, np.uint8).reshape(shape)
+            _raise_refusal(wire.receive_json(FRAME_DEADLINE))
+            finished = True
+        finally:
+            if not finished:  # half-read wires cannot be used again
+                self.close()
+
+    def _open(self) -> Wire:
+        if self._child is None or not self._child.alive:
+            self._child = Child("primafacie.generator.studio")
+            self._child.wire.send_json(self._trust.lock_in())
+            hello = self._child.wire.receive_json(START_DEADLINE)
+            _raise_refusal(hello)
+            self.sandbox = str(hello.get("sandbox", "none"))
+        return self._child.wire
+
+    def warm(self) -> str:
+        """Start the child now, and tell the level of its sandbox."""
+        self._open()
+        return self.sandbox
+
+    def close(self) -> None:
+        """Stop the child; the next performance starts another."""
+        if self._child is not None:
+            self._child.stop()
+            self._child = None
+
+
+def _pairs(value: Any) -> tuple[tuple[str, str], ...]:
+    return tuple((str(name), str(text)) for name, text in value)
+
+
+def _permit_to_json(permit: Permit) -> dict[str, str]:
+    return {
+        "envelope": base64.b64encode(permit.envelope).decode(),
+        "leaf": base64.b64encode(permit.leaf).decode(),
+        "proof": permit.proof,
+    }
+
+
+def _permit_from_json(head: dict[str, Any]) -> Permit:
+    try:
+        return Permit(
+            envelope=base64.b64decode(head["envelope"], validate=True),
+            leaf=base64.b64decode(head["leaf"], validate=True),
+            proof=str(head["proof"]),
+        )
+    except (KeyError, TypeError, binascii.Error, ValueError) as error:
+        raise PermitError("there is no permit") from error
+
+
+def _raise_refusal(head: dict[str, Any]) -> None:
+    if "error" in head:
+        family = _ERRORS.get(str(head["error"]), EngineError)
+        raise family(str(head.get("message", "the studio failed")))
+
+
+def _json_or_empty(data: bytes | bytearray) -> dict[str, Any]:
+    try:
+        value = json.loads(data)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+# --- the child's side -----------------------------------------------------------------------------
+
+
+def _serve(wire: Wire) -> None:
+    """Shut the box, then perform for every good permit that arrives, until the wire closes."""
+    from primafacie.generator import sandbox
+    from primafacie.generator.ledger import Ledger
+
+    trust = wire.receive_json()
+    ledger = Ledger(Path(trust["ledger"]))
+    level = sandbox.enter()
+    lock = PermitLock(
+        permit_keys={k: base64.b64decode(v) for k, v in trust["permit_keys"].items()},
+        log_vkeys=tuple(trust["log_vkeys"]),
+        audience=trust["audience"],
+        spent=ledger,
+    )
+    wire.send_json({"sandbox": str(level)})
+    while True:
+        head = wire.receive_json()
+        photo, voice, params = (bytes(wire.receive()) for _ in range(3))
+        try:
+            _perform(wire, lock, _permit_from_json(head), photo, voice, params, str(level))
+        except GeneratorError as error:
+            wire.send_json({"error": type(error).__name__, "message": str(error)})
+        except Exception as error:  # the kind may be told, the contents may hold the material
+            wire.send_json({"error": "EngineError", "message": f"the studio failed: "
+                            f"{type(error).__name__}"})  # fmt: skip
+
+
+def _perform(
+    wire: Wire, lock: PermitLock, permit: Permit, photo: bytes, voice: bytes, params: bytes,
+    level: str,
+) -> None:  # fmt: skip
+    admission = lock.spend(permit, photo, voice, params)
+    try:
+        from primafacie.generator.controls import Controls
+        from primafacie.generator.engines.photo_warp.engine import PhotoWarp
+        from primafacie.generator.engines.speech_motion import SpeechMotion
+        from primafacie.generator.portrait import Portrait
+        from primafacie.generator.voice import decode
+
+        claims = admission.claims
+        controls = Controls.from_params(params)
+        if controls.size > claims.maxWidth:
+            raise PermitError("the picture asked for is larger than the permit allows")
+        spoken = decode(voice, longest=claims.maxSeconds)
+        portrait = Portrait.from_bytes(photo)
+        motion, render = SpeechMotion(), PhotoWarp()
+        track = motion.drive(admission, spoken, controls)
+        avatar = render.prepare(admission, portrait, controls)
+        frames = render.render(admission, avatar, track)
+        wire.send_json(
+            {
+                "width": avatar.width,
+                "height": avatar.height,
+                "fps": track.fps,
+                "frames": len(track),
+                "engines": [[e.info.name, e.info.version] for e in (render, motion)],
+                "report": [["sandbox", level], *_report((render.info, motion.info), track.notes)],
+            }
+        )
+        wire.send(np.ascontiguousarray(spoken.native, np.float32).view(np.uint8).data)
+        for frame in frames:
+            wire.send(np.ascontiguousarray(frame).reshape(-1).data)
+        wire.send_json({"end": True})
+    finally:
+        admission.close()
+
+
+def _report(engines: tuple[EngineInfo, ...], notes: tuple[str, ...]) -> list[list[str]]:
+    lines = [[f"licence.{e.name}", e.licence] for e in engines]
+    for weights in (w for e in engines for w in e.weights):
+        lines.append([f"weights.{weights.name}", f"{weights.sha256} {weights.licence}"])
+    lines += [[f"note.{number}", note] for number, note in enumerate(notes)]
+    return [[_plain(key).lower().replace(" ", "-"), _plain(value)] for key, value in lines]
+
+
+def _plain(text: str) -> str:
+    """At most 200 printable ASCII characters: reports end up in credentials and logs."""
+    return "".join(c if " " <= c <= "~" else "?" for c in text)[:200]
+
+
+if __name__ == "__main__":
+    try:
+        _serve(wire_from_arguments())
+    except EngineError:  # the gate hung up
+        os._exit(0)
