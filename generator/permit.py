@@ -28,12 +28,12 @@ from typing import Final, Protocol
 
 from primafacie.audit import canonical, dsse
 from primafacie.audit.digest import sha256_hex
+from primafacie.audit.entry import Kind
 from primafacie.audit.errors import AuditError
-from primafacie.audit.proof import verify_proof
+from primafacie.audit.proof import verify_leaf
 from primafacie.generator.errors import PermitError
 
 PAYLOAD_TYPE: Final = "application/vnd.primafacie.generation-permit.v1+json"
-LEAF_KIND: Final = "permit.issued"
 MAX_LIFE: Final = 120  # seconds from issue to expiry
 CLOCK_SKEW: Final = 5  # seconds a studio's clock may lag behind the gate's
 WORK_TIME: Final = 3600  # seconds an opened lock stays open for its one performance
@@ -187,16 +187,13 @@ class PermitLock:
 
     def _log(self, permit: Permit, claims: PermitClaims) -> None:
         try:
-            verify_proof(permit.proof, permit.leaf, self.log_vkeys)
-            leaf = json.loads(permit.leaf)
-            named = leaf["facts"]["permit_sha256"]
-            kind = leaf["e"]
-            index = leaf["n"]
-        except (AuditError, ValueError, KeyError, TypeError) as error:
+            said, _ = verify_leaf(permit.proof, permit.leaf, self.log_vkeys)
+        except AuditError as error:
             raise PermitError(f"the permit is not in the log: {error}") from error
-        if kind != LEAF_KIND or named != permit.sha256:
+        named = dict(said.facts).get("permit_sha256")
+        if said.kind is not Kind.PERMIT_ISSUED or named != permit.sha256:
             raise PermitError("the log entry shown is not this permit's")
-        if not claims.decisionLeafIndex < index:
+        if not claims.decisionLeafIndex < said.index:
             raise PermitError("the permit was logged before its decision")
 
 

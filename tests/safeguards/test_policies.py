@@ -49,7 +49,7 @@ WAYS: list[tuple[str, dict[str, Any]]] = [
     ("consent_in_force", {"record_not_after": "2026-11-24T12:00:00+00:00"}),
     ("consent_in_force", {"record_not_after": "2026-11-24T13:59:59.999+02:00"}),
     ("purpose_in_scope", {"record_purposes": ("education",)}),
-    ("purpose_in_scope", {"request_purpose": "reseаrch"}),  # noqa: RUF001  (a Cyrillic a)
+    ("purpose_in_scope", {"request_purpose": "reseаrch"}),
     ("purpose_in_scope", {"request_purpose": "Research"}),
     ("requester_in_scope", {"record_requesters": ("other",), "record_projects": ("other",)}),
     ("requester_in_scope", {"record_requesters": (), "record_projects": ()}),
