@@ -1,0 +1,1 @@
+"""What remembers: a tamper-evident, append-only log. Imports nothing of ours."""
