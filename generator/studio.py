@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from primafacie.generator.child import Child, Wire, wire_from_arguments
 from primafacie.generator.clip import UnsealedClip
-from primafacie.generator.engine import EngineInfo
+from primafacie.generator.engine import EngineInfo, Weights
 from primafacie.generator.errors import (
     EngineError,
     GeneratorError,
@@ -225,6 +225,7 @@ def _perform(
         from primafacie.generator.controls import Controls
         from primafacie.generator.engines.photo_warp.engine import PhotoWarp
         from primafacie.generator.engines.speech_motion import SpeechMotion
+        from primafacie.generator.landmarks import DlibLandmarker
         from primafacie.generator.portrait import Portrait
         from primafacie.generator.voice import decode
 
@@ -233,7 +234,8 @@ def _perform(
         if controls.size > claims.maxWidth:
             raise PermitError("the picture asked for is larger than the permit allows")
         spoken = decode(voice, longest=claims.maxSeconds)
-        portrait = Portrait.from_bytes(photo)
+        landmarker = DlibLandmarker()
+        portrait = Portrait.from_bytes(photo, landmarker)
         motion, render = SpeechMotion(), PhotoWarp()
         track = motion.drive(admission, spoken, controls)
         avatar = render.prepare(admission, portrait, controls)
@@ -245,7 +247,10 @@ def _perform(
                 "fps": track.fps,
                 "frames": len(track),
                 "engines": [[e.info.name, e.info.version] for e in (render, motion)],
-                "report": [["sandbox", level], *_report((render.info, motion.info), track.notes)],
+                "report": [
+                    ["sandbox", level],
+                    *_report((render.info, motion.info), landmarker.info, track.notes),
+                ],
             }
         )
         wire.send(np.ascontiguousarray(spoken.native, np.float32).view(np.uint8).data)
@@ -256,9 +261,11 @@ def _perform(
         admission.close()
 
 
-def _report(engines: tuple[EngineInfo, ...], notes: tuple[str, ...]) -> list[list[str]]:
+def _report(
+    engines: tuple[EngineInfo, ...], landmarks: Weights, notes: tuple[str, ...]
+) -> list[list[str]]:
     lines = [[f"licence.{e.name}", e.licence] for e in engines]
-    for weights in (w for e in engines for w in e.weights):
+    for weights in (landmarks, *(w for e in engines for w in e.weights)):
         lines.append([f"weights.{weights.name}", f"{weights.sha256} {weights.licence}"])
     lines += [[f"note.{number}", note] for number, note in enumerate(notes)]
     return [[_plain(key).lower().replace(" ", "-"), _plain(value)] for key, value in lines]

@@ -1,0 +1,1 @@
+"""One file per engine; engines do not know each other."""

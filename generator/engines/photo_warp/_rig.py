@@ -1,0 +1,135 @@
+"""Rig: from ARKit-52 coefficients to base weights, with the lip aperture under exact control."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from primafacie.generator.engines.photo_warp._basis import BASES, INDEX, Bases, edge_points
+from primafacie.generator.engines.photo_warp._lips import EDGE
+from primafacie.generator.motion import APERTURE_AT_FULL_JAW, ARKIT_52, COLUMN
+
+Doubles = NDArray[np.float64]
+
+#: coefficient -> bases it drives and how strongly. jawOpen and mouthClose are solved, not listed;
+#: eyeBlink, eyeLook, eyeWide and eyeSquint also go to the eyes' painter.
+DRIVES: Final[dict[str, tuple[tuple[str, float], ...]]] = {
+    "browDownLeft": (("brow_down_l", 1.0),),
+    "browDownRight": (("brow_down_r", 1.0),),
+    "browInnerUp": (("brow_in", 1.0),),
+    "browOuterUpLeft": (("brow_out_l", 1.0),),
+    "browOuterUpRight": (("brow_out_r", 1.0),),
+    "cheekPuff": (("puff", 1.0),),
+    "cheekSquintLeft": (("cheek_l", 1.0), ("low_l", 0.5)),
+    "cheekSquintRight": (("cheek_r", 1.0), ("low_r", 0.5)),
+    "eyeBlinkLeft": (("low_l", 0.35),),
+    "eyeBlinkRight": (("low_r", 0.35),),
+    "eyeSquintLeft": (("low_l", 0.8), ("cheek_l", 0.25)),
+    "eyeSquintRight": (("low_r", 0.8), ("cheek_r", 0.25)),
+    "jawForward": (("shrug", -0.2),),
+    "jawLeft": (("jaw_side", 1.0),),
+    "jawRight": (("jaw_side", -1.0),),
+    "mouthDimpleLeft": (("stretch_l", 0.45), ("press", 0.15)),
+    "mouthDimpleRight": (("stretch_r", 0.45), ("press", 0.15)),
+    "mouthFrownLeft": (("frown_l", 1.0),),
+    "mouthFrownRight": (("frown_r", 1.0),),
+    "mouthFunnel": (("funnel", 1.0),),
+    "mouthLeft": (("mouth_side", 1.0),),
+    "mouthRight": (("mouth_side", -1.0),),
+    "mouthLowerDownLeft": (("lowdown_l", 1.0),),
+    "mouthLowerDownRight": (("lowdown_r", 1.0),),
+    "mouthPressLeft": (("press", 0.5),),
+    "mouthPressRight": (("press", 0.5),),
+    "mouthPucker": (("pucker", 1.0),),
+    "mouthRollLower": (("roll_lower", 1.0),),
+    "mouthRollUpper": (("roll_upper", 1.0),),
+    "mouthShrugLower": (("shrug", 1.0),),
+    "mouthShrugUpper": (("upraise_l", 0.3), ("upraise_r", 0.3)),
+    "mouthSmileLeft": (("smile_l", 1.0),),
+    "mouthSmileRight": (("smile_r", 1.0),),
+    "mouthStretchLeft": (("stretch_l", 1.0),),
+    "mouthStretchRight": (("stretch_r", 1.0),),
+    "mouthUpperUpLeft": (("upraise_l", 1.0),),
+    "mouthUpperUpRight": (("upraise_r", 1.0),),
+    "noseSneerLeft": (("sneer_l", 1.0),),
+    "noseSneerRight": (("sneer_r", 1.0),),
+}
+
+_MOST_ROUND: Final = 1.2
+_MOST_JAW: Final = 1.1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rig:
+    """Coefficients to weights for one face.
+
+    table (52, K). opening (K,): what each base adds to the aperture in the middle of the mouth,
+    in mouth widths. gap: the photo's own aperture.
+    """
+
+    table: Doubles
+    opening: Doubles
+    gap: float
+
+    def weights(self, coeffs: NDArray[np.float32]) -> Doubles:
+        """Base weights (K,) for one frame (52,). All-zero coefficients give all-zero weights."""
+        c = np.clip(coeffs.astype(np.float64), 0.0, 1.0)
+        c = _rounded(c)
+        w = c @ self.table
+        shut = float(c[COLUMN["mouthClose"]])
+        if self.gap > 0:
+            self._unsmile(w, shut, float(c[COLUMN["mouthPucker"]]))
+        wanted = max(APERTURE_AT_FULL_JAW * float(c[COLUMN["jawOpen"]]), self.gap)
+        jaw, close = INDEX["jaw"], INDEX["close"]
+        reached = self.gap + float(w @ self.opening)
+        w[jaw] = np.clip((wanted - reached) / self.opening[jaw], 0.0, _MOST_JAW)
+        # Sealed lips hide most of the jaw's way.
+        w[jaw] *= 1.0 - 0.45 * shut
+        excess = reached + w[jaw] * self.opening[jaw] - wanted * (1.0 - shut)
+        if excess > 1e-6:
+            if wanted * (1.0 - shut) < 0.004:
+                excess += 0.006  # lips that are shut are pressed a little
+            seal = INDEX["seal"]
+            if self.gap > 0:
+                w[seal] = min(1.0, excess / -self.opening[seal])
+                excess -= w[seal] * -self.opening[seal]
+            w[close] = max(0.0, excess) / -self.opening[close]
+        return w
+
+    def aperture(self, weights: Doubles) -> float:
+        """Lip aperture in mouth widths under these weights."""
+        return self.gap + float(weights @ self.opening)
+
+    def _unsmile(self, w: Doubles, shut: float, pucker: float) -> None:
+        """Teeth that show in the photo belong to a smile; lips can only close if it relaxes."""
+        toothy = min(1.0, self.gap / 0.08)
+        relax = toothy * max(0.55 * shut, 0.5 * pucker)
+        for side in "lr":
+            w[INDEX[f"smile_{side}"]] -= relax
+            for other in ("stretch", "upraise"):
+                w[INDEX[f"{other}_{side}"]] *= 1.0 - 0.6 * toothy
+
+
+def build_rig(bases: Bases) -> Rig:
+    """The rig of a face, measured on its own lip edges."""
+    table = np.zeros((len(ARKIT_52), len(BASES)))
+    for name, drives in DRIVES.items():
+        for base, gain in drives:
+            table[COLUMN[name], INDEX[base]] += gain
+    top, low = edge_points(bases.relief, bases.lips)
+    none = np.zeros(EDGE)
+    moved = bases.lower(low, none)[:, EDGE // 2] - bases.upper(top, none)[:, EDGE // 2]
+    opening = moved @ bases.lips.down / (2.0 * bases.lips.half)
+    return Rig(table, opening, max(0.0, bases.lips.gap))
+
+
+def _rounded(c: Doubles) -> Doubles:
+    pucker, funnel = COLUMN["mouthPucker"], COLUMN["mouthFunnel"]
+    both = c[pucker] + c[funnel]
+    if both > _MOST_ROUND:
+        c = c.copy()
+        c[[pucker, funnel]] *= _MOST_ROUND / both
+    return c

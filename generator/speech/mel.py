@@ -1,0 +1,89 @@
+"""Log-mel features: what the speech network hears.
+
+Frame i is centred at (i + 0.5) * 10 ms; 25 ms Hann windows, 512-point FFT, 48 bands from 60 Hz to
+7.6 kHz, natural log, floored 60 dB below the loudest and freed of the recording's own colour.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+
+RATE: Final = 16_000
+HOP: Final = 160
+BANDS: Final = 48
+#: Feature frames a second.
+FRAME_RATE: Final = RATE / HOP
+_WINDOW: Final = 400
+_FFT: Final = 512
+_EMPHASIS: Final = 0.97
+_BLOCK: Final = 3000
+
+
+@cache
+def filterbank(low: float = 60.0, high: float = 7600.0, warp: float = 1.0) -> Floats:
+    """Area-normalised triangles, (257, BANDS); `warp` moves their centres for augmentation."""
+
+    def mel(f: float) -> float:
+        return float(2595 * np.log10(1 + f / 700))
+
+    points = 700 * (10 ** (np.linspace(mel(low), mel(high), BANDS + 2) / 2595) - 1)
+    if warp != 1:
+        # Below 4.8 kHz by the full factor, above it in a line that still ends at `high`.
+        points = np.interp(points, [0, 4800 / max(warp, 1), high], [0, 4800 * min(warp, 1), high])
+    bins = np.arange(_FFT // 2 + 1) * RATE / _FFT
+    left, centre, right = points[:-2], points[1:-1], points[2:]
+    rise = (bins[:, None] - left) / (centre - left)
+    fall = (right - bins[:, None]) / (right - centre)
+    triangles = np.maximum(0, np.minimum(rise, fall)) * 2 / (right - left) * (RATE / _FFT)
+    return np.asarray(triangles, np.float32)
+
+
+def power(pcm: Floats, bank: Floats | None = None) -> Floats:
+    """Mel power per 10 ms frame, (N // HOP, BANDS), before the logarithm."""
+    bank = filterbank() if bank is None else bank
+    frames = len(pcm) // HOP
+    sharp = np.empty(frames * HOP + _WINDOW, np.float32)
+    before = (_WINDOW - HOP) // 2
+    sharp[:before] = 0
+    taken = pcm[: len(sharp) - before]
+    sharp[before : before + len(taken)] = taken
+    sharp[before + 1 : before + len(taken)] -= _EMPHASIS * taken[:-1]
+    sharp[before + len(taken) :] = 0
+    window = np.hanning(_WINDOW + 1)[:-1].astype(np.float32)
+    cut = np.lib.stride_tricks.sliding_window_view(sharp, _WINDOW)[: frames * HOP : HOP]
+    out = np.empty((frames, BANDS), np.float32)
+    for at in range(0, frames, _BLOCK):
+        spectrum = np.fft.rfft(cut[at : at + _BLOCK] * window, _FFT)
+        out[at : at + _BLOCK] = (spectrum.real**2 + spectrum.imag**2).astype(np.float32) @ bank
+    return np.asarray(out, np.float32)
+
+
+def normalised(mel_power: Floats) -> Floats:
+    """Log, floored 60 dB under the loud frames, minus each band's mean over the sounding ones."""
+    log = np.log(mel_power + 1e-10)
+    if not len(log):
+        return np.asarray(log, np.float32)
+    peak = float(np.percentile(log.max(axis=1), 98))
+    log = np.maximum(log, peak - 14)
+    level = log.mean(axis=1)
+    sounding = level >= float(np.percentile(level, 95)) - 7
+    return np.asarray((log - log[sounding].mean(axis=0)) / 3, np.float32)
+
+
+def features(pcm: Floats) -> Floats:
+    """What the network takes, (N // HOP, BANDS)."""
+    return normalised(power(pcm))
+
+
+def loudness(mel_power: Floats) -> Floats:
+    """Level of each frame in dB below the clip's loud frames, (T,), 0 to -60."""
+    level = 10 * np.log10(mel_power.sum(axis=1) + 1e-10)
+    if not len(level):
+        return np.asarray(level, np.float32)
+    return np.asarray(np.clip(level - float(np.percentile(level, 98)), -60, 0), np.float32)

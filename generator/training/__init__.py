@@ -1,0 +1,1 @@
+"""How the weights under generator/weights are made again; nothing here is needed to run."""
