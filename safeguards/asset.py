@@ -6,9 +6,10 @@ import secrets
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import NewType
+from typing import TYPE_CHECKING, NewType
 
-from primafacie.audit.log import Receipt
+if TYPE_CHECKING:  # the log brings a database along; an examiner's child process needs none
+    from primafacie.audit.log import Receipt
 
 AssetNumber = NewType("AssetNumber", int)
 """56 random bits, never 0. The picture carries all of them, the sound its low 32."""

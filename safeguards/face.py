@@ -84,9 +84,12 @@ def nearest(
     gallery: Sequence[tuple[str, FaceTemplate]],
 ) -> Nearest:
     """Compare a probe with everybody enrolled. Templates of other models do not count."""
-    distances: dict[bool, float] = {True: 2.0, False: 2.0}
-    for owner, template in gallery:
-        if template.model == model:
-            own = owner == subject_id
-            distances[own] = min(distances[own], template.distance(probe, model))
-    return Nearest(own=distances[True], other=distances[False])
+    known = [(owner == subject_id, t.vector) for owner, t in gallery if t.model == model]
+    if not known:
+        return Nearest(own=2.0, other=2.0)
+    owned = np.fromiter((own for own, _ in known), bool, len(known))
+    distances = np.linalg.norm(np.stack([vector for _, vector in known]) - probe, axis=1)
+    return Nearest(
+        own=float(distances[owned].min(initial=2.0)),
+        other=float(distances[~owned].min(initial=2.0)),
+    )

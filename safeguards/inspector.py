@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -36,7 +36,7 @@ class Seen:
     faces_b: int
     problems: tuple[str, ...]
     model: str
-    vector: NDArray[np.float32] | None
+    vector: NDArray[np.float32] | None = field(repr=False)
     generator_mark: str
 
     def likeness(

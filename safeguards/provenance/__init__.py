@@ -1,0 +1,1 @@
+"""Marks, credentials, and the examination of found files."""

@@ -1,0 +1,188 @@
+"""What a Primafacie credential says: the C2PA 2.4 manifest of one sealed film, whole.
+
+The film is said to be made by a trained model from a withheld photo and voice (or, where a
+person's recorded voice is in it unchanged, to be a composite holding that voice). It names the
+engine, the visible text, both watermarks, the consent it rests on (a blinded commitment and where
+to ask), the policy that allowed it, and the log's proof that this was decided beforehand. Nothing
+in it comes from the photo: no pixel, no digest, no name, no place.
+"""
+
+from __future__ import annotations
+
+import base64
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from primafacie.audit.entry import format_time
+from primafacie.safeguards.provenance.order import SealOrder
+from primafacie.safeguards.provenance.rubric import ALGORITHMIC, COMPOSITE_TRAINED, TRAINED
+
+SPEC_VERSION = "2.4.0"
+VENDOR = "primafacie"
+CONSENT = "org.primafacie.consent"
+POLICY = "org.primafacie.policy"
+TRANSPARENCY = "org.primafacie.transparency"
+REPORT = "org.primafacie.report"
+SOFT_BINDING = "c2pa.soft-binding"
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """A watermark the manifest binds itself to: scheme, a name for people, value."""
+
+    alg: str
+    name: str
+    value: bytes
+
+
+def compose(order: SealOrder, bindings: tuple[Binding, ...], duration_ms: int) -> dict[str, Any]:
+    """The manifest definition for the C2PA builder; ManifestError when the order is wrong."""
+    order.check()
+    return {
+        "claim_generator_info": [
+            {"name": order.producer, "version": order.version, "specVersion": SPEC_VERSION}
+        ],
+        "vendor": VENDOR,
+        "title": order.title,
+        "format": "video/mp4",
+        "instance_id": f"urn:uuid:{uuid.UUID(order.asset_uuid)}",
+        "ingredients": _ingredients(order.voice_is_real),
+        "assertions": [
+            _created("c2pa.actions.v2", _actions(order)),
+            *(_created(SOFT_BINDING, _soft_binding(b, duration_ms)) for b in bindings),
+            _created("c2pa.ai-disclosure", _ai_disclosure(order)),
+            _gathered("cawg.training-mining", _no_training()),
+            _created(CONSENT, _consent(order)),
+            _created(POLICY, _policy(order)),
+            _created(TRANSPARENCY, _transparency(order)),
+        ],
+    }
+
+
+def _created(label: str, data: Mapping[str, Any]) -> dict[str, Any]:
+    return {"label": label, "created": True, "data": dict(data)}
+
+
+def _gathered(label: str, data: Mapping[str, Any]) -> dict[str, Any]:
+    return {"label": label, "data": dict(data)}
+
+
+def _ingredients(voice_is_real: bool) -> list[dict[str, str]]:
+    """Byte-less: a title and a random id each, so that a reader learns only that they existed."""
+    return [
+        {
+            "title": "Source portrait (withheld)",
+            "format": "image/jpeg",
+            "relationship": "inputTo",
+            "label": "photo",
+            "instance_id": f"urn:uuid:{uuid.uuid4()}",
+            "description": "The face that was animated; not part of this file.",
+        },
+        {
+            "title": "Voice recording" if voice_is_real else "Synthetic voice (withheld)",
+            "format": "audio/wav",
+            "relationship": "componentOf" if voice_is_real else "inputTo",
+            "label": "voice",
+            "instance_id": f"urn:uuid:{uuid.uuid4()}",
+            "description": "A person's recorded voice, heard in this file."
+            if voice_is_real
+            else "A synthetic voice that drove the face and is heard in this file.",
+        },
+    ]
+
+
+def _actions(order: SealOrder) -> dict[str, Any]:
+    actions = [_creation(order)]
+    if order.voice_is_real:
+        actions.append({"action": "c2pa.placed", "parameters": {"ingredientIds": ["voice"]}})
+    agent = {"name": order.producer, "version": order.version}
+    if order.label is not None:
+        actions.append(
+            {
+                "action": "c2pa.addedText",
+                "digitalSourceType": ALGORITHMIC,
+                "softwareAgent": agent,
+                "description": f"Visible label: {order.label}",
+            }
+        )
+    actions.append({"action": "c2pa.watermarked.bound", "softwareAgent": agent})
+    return {"allActionsIncluded": True, "actions": actions}
+
+
+def _creation(order: SealOrder) -> dict[str, Any]:
+    name, version = order.engines[0]
+    inputs = ["photo"] if order.voice_is_real else ["photo", "voice"]
+    report = [{"name": n, "version": v} for n, v in order.engines]
+    return {
+        "action": "c2pa.created",
+        "when": format_time(order.when),
+        "digitalSourceType": COMPOSITE_TRAINED if order.voice_is_real else TRAINED,
+        "softwareAgent": {"name": name, "version": version},
+        "description": "A portrait was animated to speak; the person did not say this on camera.",
+        "parameters": {
+            "ingredientIds": inputs,
+            REPORT: {"engines": report, "facts": dict(order.report)},
+        },
+    }
+
+
+def _soft_binding(binding: Binding, duration_ms: int) -> dict[str, Any]:
+    """The value as base64 text: JSON has no byte strings, and text is what others ship too."""
+    span = {"timespan": {"start": 0, "end": duration_ms}}
+    value = base64.b64encode(binding.value).decode()
+    return {
+        "alg": binding.alg,
+        "name": binding.name,
+        "blocks": [{"scope": span, "value": value}],
+        "pad": [],
+    }
+
+
+def _ai_disclosure(order: SealOrder) -> dict[str, Any]:
+    name, version = order.engines[0]
+    return {
+        "modelType": order.model_type,
+        "modelName": name,
+        "modelIdentifier": f"{name} {version}",
+        "contentProfile": {"humanOversightLevel": "prompt_guided"},
+    }
+
+
+def _no_training() -> dict[str, Any]:
+    uses = ("data_mining", "ai_inference", "ai_training", "ai_generative_training")
+    return {"entries": {f"cawg.{use}": {"use": "notAllowed"} for use in uses}}
+
+
+def _consent(order: SealOrder) -> dict[str, Any]:
+    return {
+        "v": 1,
+        "commitment": order.consent_commitment,
+        "statusUrl": order.consent_status_url,
+        "scope": list(order.scope),
+        "notAfter": format_time(order.not_after),
+        "liveness": order.liveness,
+    }
+
+
+def _policy(order: SealOrder) -> dict[str, Any]:
+    return {
+        "v": 1,
+        "decision": "allow",
+        "decisionId": order.decision_id,
+        "policySha256": order.policy_sha256,
+        "requestId": order.rid,
+    }
+
+
+def _transparency(order: SealOrder) -> dict[str, Any]:
+    """The authorised leaf and its proof, as text: both are public in the log's own tiles."""
+    evidence = order.evidence
+    return {
+        "v": 1,
+        "origin": evidence.origin,
+        "leafIndex": evidence.leaf_index,
+        "leaf": base64.b64encode(evidence.leaf).decode(),
+        "proof": evidence.proof,
+    }

@@ -1,0 +1,220 @@
+"""Content binding: whether a file that carries an asset's mark also shows that asset's pictures.
+
+A mark can be copied onto other pictures by whoever holds a marked and an unmarked version of one clip; no
+watermark prevents that. So the registry keeps small grey pictures of every asset, and a reader compares them with
+what it sees after undoing the geometry the mark revealed. Only detail is compared (what is finer than a sixth of
+the short side): two portraits share their large shapes, a bright oval in the middle, but not their detail.
+
+The thumbnails show the person. They are personal data and are erased with the asset.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import product
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from primafacie.safeguards.errors import MarkError
+from primafacie.safeguards.provenance.reading import Geometry
+from primafacie.safeguards.provenance.residual import Frame, Map, luma
+
+THRESHOLD = 0.6  # least agreement of the same content; see tests/robustness for both distributions
+
+_SIDE = 64  # pixels: a thumbnail's short side
+_LONGEST = 8 * _SIDE
+_LIMIT = 16
+_COARSE_SIGMA = _SIDE / 6.0
+_LEAST_OVERLAP = 0.5  # of the smaller picture
+_MAGIC = b"PFT1"
+_HEADER = struct.Struct(">4sBHH")  # magic, count, height, width
+_COMPARED = 8  # frames of the found file
+
+Thumbnails = npt.NDArray[np.uint8]  # (count, height, width)
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """Up to sixteen grey thumbnails (count, height, width) spread over a clip, short side 64 pixels."""
+
+    thumbnails: Thumbnails
+
+    @classmethod
+    def of(cls, frames: Iterable[Frame], *, limit: int = _LIMIT) -> Fingerprint:
+        """Return the fingerprint of frames uint8 (H, W, 3); raises `MarkError` when there are none."""
+        builder = FingerprintBuilder(limit)
+        for frame in frames:
+            builder.add(frame)
+        return builder.finish()
+
+    def to_bytes(self) -> bytes:
+        """Return the fingerprint as bytes that `from_bytes` reads; about 40 kB for a square clip."""
+        count, height, width = self.thumbnails.shape
+        header = _HEADER.pack(_MAGIC, count, height, width)
+        return header + zlib.compress(self.thumbnails.tobytes(), 9)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Fingerprint:
+        """Return the fingerprint written by `to_bytes`; raises `MarkError` on anything else."""
+        try:
+            magic, count, height, width = _HEADER.unpack_from(data)
+            size = count * height * width
+            if magic != _MAGIC or not 0 < size <= 64 * _SIDE * _LONGEST:
+                raise MarkError("these bytes are no fingerprint")
+            plain = zlib.decompressobj().decompress(data[_HEADER.size :], size + 1)
+        except (struct.error, zlib.error) as error:
+            raise MarkError("these bytes are no fingerprint") from error
+        if len(plain) != size:
+            raise MarkError("the fingerprint is cut short or too long")
+        return cls(np.frombuffer(plain, np.uint8).reshape(count, height, width))
+
+    def agreement(self, frames: Iterable[Frame], geometry: Geometry | None = None) -> float:
+        """Return how well frames uint8 (H, W, 3) show this content: correlation of detail in [-1, 1].
+
+        `geometry` is what the mark's reader found; without it the frames are taken to be the whole picture.
+        The median over up to eight frames of each one's best match in time; -1 when nothing can be compared.
+        """
+        kept = _Spread(_COMPARED)
+        for frame in frames:
+            kept.add(frame)
+        details = [_detail(thumbnail) for thumbnail in self.thumbnails]
+        scores = [self._frame_agreement(frame, geometry, details) for frame in kept.chosen()]
+        return float(np.median(scores)) if scores else -1.0
+
+    def _frame_agreement(
+        self, frame: Frame, geometry: Geometry | None, details: list[Map]
+    ) -> float:
+        height, width = self.thumbnails.shape[1:]
+        if geometry is None or geometry.period <= 0.0:
+            seen = _detail(cv2.resize(luma(frame), (width, height), interpolation=cv2.INTER_AREA))
+            return max(_correlation(seen, detail) for detail in details)
+        upright, corner = _undone(frame, geometry)
+        seen = _detail(upright)
+        places = [
+            (top, left)
+            for top, left in product(
+                _corners(corner[0], geometry.period, seen.shape[0], height),
+                _corners(corner[1], geometry.period, seen.shape[1], width),
+            )
+        ]
+        scores = [
+            _overlap_correlation(seen, detail, top, left)
+            for top, left in places
+            for detail in details
+        ]
+        return max(scores, default=-1.0)
+
+
+class FingerprintBuilder:
+    """Collects a fingerprint from frames as they pass; keeps at most twice `limit` thumbnails in memory."""
+
+    def __init__(self, limit: int = _LIMIT) -> None:
+        self._spread = _Spread(max(1, min(limit, 64)))
+
+    def add(self, frame: Frame) -> None:
+        """Take note of the next frame, uint8 (H, W, 3)."""
+        self._spread.add(frame, shrink=_thumbnail)
+
+    def finish(self) -> Fingerprint:
+        """Return the fingerprint; raises `MarkError` when no frame was added."""
+        chosen = self._spread.chosen()
+        if not chosen:
+            raise MarkError("a fingerprint needs at least one frame")
+        return Fingerprint(np.stack(chosen))
+
+
+class _Spread:
+    """Keeps `limit` items spread evenly over a stream of unknown length."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit, self._stride, self._seen = limit, 1, 0
+        self._kept: list[Frame] = []
+
+    def add(self, frame: Frame, shrink: object = None) -> None:
+        if self._seen % self._stride == 0:
+            self._kept.append(shrink(frame) if callable(shrink) else frame)
+            if len(self._kept) > 2 * self._limit:
+                self._kept, self._stride = self._kept[::2], 2 * self._stride
+        self._seen += 1
+
+    def chosen(self) -> list[Frame]:
+        if not self._kept:
+            return []
+        count = min(self._limit, len(self._kept))
+        return [self._kept[i] for i in np.linspace(0, len(self._kept) - 1, count).astype(int)]
+
+
+def _thumbnail(frame: Frame) -> Frame:
+    height, width = frame.shape[:2]
+    scale = _SIDE / min(height, width)
+    size = (min(round(width * scale), _LONGEST), min(round(height * scale), _LONGEST))
+    small = cv2.resize(luma(frame), size, interpolation=cv2.INTER_AREA)
+    return np.asarray(np.rint(np.clip(small, 0, 255)), np.uint8)
+
+
+def _detail(grey: npt.NDArray[np.generic]) -> Map:
+    plane = np.asarray(grey, np.float32)
+    return np.asarray(plane - cv2.GaussianBlur(plane, (0, 0), _COARSE_SIGMA), np.float32)
+
+
+def _undone(frame: Frame, geometry: Geometry) -> tuple[Map, tuple[float, float]]:
+    """Return the frame turned and scaled like a thumbnail, and where its corner lies (in thumbnail pixels)."""
+    grey = luma(frame)
+    top, left, bottom, right = geometry.roi
+    height, width = grey.shape
+    grey = grey[int(top * height) : int(bottom * height), int(left * width) : int(right * width)]
+    height, width = grey.shape
+    short = max(1, min(height, width))
+    if geometry.rotation_deg:
+        centre = ((width - 1) / 2, (height - 1) / 2)
+        matrix = cv2.getRotationMatrix2D(centre, geometry.rotation_deg, 1.0)
+        grey = cv2.warpAffine(grey, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
+    tall = grey.shape[0] / short / geometry.scale_y
+    wide = grey.shape[1] / short / geometry.scale_x
+    size = (max(1, round(wide * _SIDE)), max(1, round(tall * _SIDE)))
+    small = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
+    small = small[::-1] if geometry.flip_y else small
+    small = small[:, ::-1] if geometry.flip_x else small
+    back_y, back_x = tall * geometry.flip_y, wide * geometry.flip_x
+    if geometry.transposed:
+        small, back_y, back_x = small.T, back_x, back_y
+    corner = (_SIDE * (geometry.shift_y - back_y), _SIDE * (geometry.shift_x - back_x))
+    return np.ascontiguousarray(small, np.float32), corner
+
+
+def _corners(corner: float, period: float, seen: int, known: int) -> list[int]:
+    """Return every place the corner may lie at, one period apart, where enough of both pictures overlaps."""
+    step = _SIDE * period
+    places = []
+    first = int(np.floor((-seen - corner) / step))
+    for turn in range(first, first + int((seen + known) / step) + 3):
+        at = round(corner + turn * step)
+        overlap = min(at + seen, known) - max(at, 0)
+        if overlap >= _LEAST_OVERLAP * min(seen, known):
+            places.append(at)
+    return places
+
+
+def _overlap_correlation(seen: Map, detail: Map, top: int, left: int) -> float:
+    """Return the best correlation within one thumbnail pixel of a place."""
+    best = -1.0
+    for y, x in product((top - 1, top, top + 1), (left - 1, left, left + 1)):
+        down = slice(max(y, 0), min(y + seen.shape[0], detail.shape[0]))
+        across = slice(max(x, 0), min(x + seen.shape[1], detail.shape[1]))
+        mine = detail[down, across]
+        theirs = seen[down.start - y : down.stop - y, across.start - x : across.stop - x]
+        best = max(best, _correlation(theirs, mine))
+    return best
+
+
+def _correlation(one: Map, other: Map) -> float:
+    if one.size == 0:
+        return -1.0
+    a, b = one - one.mean(), other - other.mean()
+    norm = float(np.sqrt(np.sum(a * a) * np.sum(b * b)))
+    return float(np.sum(a * b)) / norm if norm > 1e-6 else -1.0

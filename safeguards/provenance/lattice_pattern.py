@@ -1,0 +1,154 @@
+"""The keyed pattern of the picture mark: which lattice points are pilots, which carry which code sign.
+
+Points with 8 <= |k| <= 25 of a lattice with 1/160 cycles per canonical pixel: 150 keyed pilots with keyed phases
+say that a mark is there and where its origin lies; the rest carry the code's signs, scrambled and interleaved,
+on real and imaginary part. The band (0.05 to 0.156 cycles per pixel) is what low-rate codecs and halved sizes keep.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from scipy import fft
+
+from primafacie.safeguards.provenance.mark_keys import (
+    MarkKeys,
+    keyed_order,
+    keyed_signs,
+    keyed_units,
+)
+from primafacie.safeguards.provenance.payload import PayloadCode, PayloadFormat
+from primafacie.safeguards.provenance.residual import CANONICAL_SHORT_SIDE, Map
+from primafacie.safeguards.provenance.spectrum import PERIOD, REACH, Spectrum
+
+Floats = npt.NDArray[np.float32]
+Complex = npt.NDArray[np.complex64]
+
+PICTURE_SCHEME = "org.primafacie.lattice.1"
+PICTURE_FORMAT = PayloadFormat(PICTURE_SCHEME, number_bits=56, tag_bits=40, free_bits=48, length=1024)
+
+PILOT_REACH = 22
+_LOWEST, _HIGHEST = 8.0, 25.0
+_PILOTS = 150
+_PILOT_SHARE = 0.2  # of the pattern's energy
+_SLOPE = -0.25  # amplitude ~ |k| ** slope
+_GRID = 160  # shifts tried per axis: one canonical pixel apart
+_COARSE_GRID = 96
+
+
+@dataclass(frozen=True, slots=True)
+class Sync:
+    """Where the pilots agree best: correlation in standard deviations, shift in canonical pixels."""
+
+    z: float
+    shift_y: float
+    shift_x: float
+
+
+class LatticePattern:
+    """The pattern of one epoch; building it takes a few milliseconds, so keep it."""
+
+    def __init__(self, keys: MarkKeys) -> None:
+        self.keys = keys
+        self.code = PayloadCode(PICTURE_FORMAT, keys)
+        ky, kx = np.mgrid[-REACH : REACH + 1, -REACH : REACH + 1]
+        radius = np.hypot(ky, kx)
+        upper = (kx > 0) | ((kx == 0) & (ky > 0))
+        band = upper & (radius >= _LOWEST) & (radius <= _HIGHEST)
+        ky, kx, radius = ky[band], kx[band], radius[band]
+        order = keyed_order(keys.picture, "pilot points", radius.size)
+        pilots = np.sort(order[radius[order] <= PILOT_REACH][:_PILOTS])
+        data = np.setdiff1d(np.arange(radius.size), pilots)
+        amplitude = radius**_SLOPE
+        turn = 2.0 * np.pi * keyed_units(keys.picture, "pilot phases", radius.size)[pilots]
+        self._py, self._px = ky[pilots], kx[pilots]
+        self._pilot = (amplitude[pilots] * np.exp(1j * turn)).astype(np.complex64)
+        self._pilot_power = float(np.sum(np.abs(self._pilot) ** 2))
+        self._dy, self._dx, self._radius = ky[data], kx[data], radius[data]
+        self._amplitude = amplitude[data]
+        self._slot = keyed_order(keys.picture, "interleave", 2 * data.size) % PICTURE_FORMAT.length
+        self._scramble = keyed_signs(keys.picture, "scramble", 2 * data.size)
+        share = _PILOT_SHARE / (1.0 - _PILOT_SHARE)
+        self._pilot_gain = np.sqrt(share * np.sum(self._amplitude**2) / self._pilot_power)
+
+    def draw(self, signs: Floats, height: int, width: int, scale: float = 1.0) -> Map:
+        """Return the pattern of a codeword (1024,) for a picture of that size, with unit spread.
+
+        `scale` stretches it beyond its canonical period; 1 is the canonical geometry.
+        """
+        lattice = np.zeros((2 * REACH + 1, REACH + 1), np.complex128)
+        lattice[self._py + REACH, self._px] = self._pilot * self._pilot_gain
+        carried = signs[self._slot] * self._scramble
+        half = carried.size // 2
+        point = (carried[:half] + 1j * carried[half:]) / np.sqrt(2.0)
+        lattice[self._dy + REACH, self._dx] = self._amplitude * point
+        period = PERIOD * scale * min(height, width) / CANONICAL_SHORT_SIDE
+        indices = np.arange(-REACH, REACH + 1)
+        down = np.exp(2j * np.pi / period * np.outer(np.arange(height) + 0.5, indices))
+        across = np.exp(2j * np.pi / period * np.outer(indices[REACH:], np.arange(width) + 0.5))
+        drawn = (down @ lattice @ across).real
+        return np.asarray(drawn / drawn.std(), np.float32)
+
+    def soft(
+        self, spectrum: Spectrum, shift: tuple[float, float], cutoff: float
+    ) -> tuple[Floats, float]:
+        """Return the code's soft values (1024,) and their spread were there no mark.
+
+        `shift` (y, x) in canonical pixels; `cutoff` is the lattice radius beyond which the channel is taken to
+        have lost the pattern (infinite for none).
+        """
+        at = (self._dy + REACH, self._dx + REACH)
+        turn = np.exp(-2j * np.pi / PERIOD * (self._dy * shift[0] + self._dx * shift[1]))
+        spread = np.sqrt(0.5 * spectrum.noise[at])
+        found = spectrum.values[at] * turn / spread
+        weight = self._amplitude * np.exp(-((self._radius / cutoff) ** 2)) / spread
+        weight = weight / np.sqrt(np.mean(weight**2))
+        both = np.concatenate((found.real * weight, found.imag * weight)) * self._scramble
+        soft = np.bincount(self._slot, weights=both, minlength=PICTURE_FORMAT.length)
+        return soft.astype(np.float32), float(np.sqrt(2.0 * np.sum(weight**2)))
+
+    def pilot_z(self, spectrum: Spectrum, shift: tuple[float, float]) -> float:
+        """Return the pilots' correlation at one shift, in standard deviations."""
+        turn = np.exp(-2j * np.pi / PERIOD * (self._py * shift[0] + self._px * shift[1]))
+        return float(np.sum((self._pilots_in(spectrum) * turn).real))
+
+    def find_shift(self, spectrum: Spectrum) -> Sync:
+        """Return the best shift over one whole period, to a quarter of a canonical pixel."""
+        products = self._pilots_in(spectrum)
+        grid = np.zeros((_GRID, _GRID), np.complex64)
+        grid[self._py % _GRID, self._px % _GRID] = products
+        z = fft.fft2(grid).real
+        y, x = np.unravel_index(int(np.argmax(z)), z.shape)
+        fine = np.arange(-1.0, 1.01, 0.25)
+        down = np.exp(-2j * np.pi / PERIOD * np.outer(y + fine, self._py))
+        across = np.exp(-2j * np.pi / PERIOD * np.outer(self._px, x + fine))
+        near = ((down * products) @ across).real
+        i, j = np.unravel_index(int(np.argmax(near)), near.shape)
+        return Sync(float(near[i, j]), float(y + fine[i]), float(x + fine[j]))
+
+    def coarse_z(self, right: Complex, flips: tuple[tuple[bool, bool], ...]) -> list[float]:
+        """Return, per flip (y, x), the best pilot correlation over shifts.
+
+        `right` (45, 23) are coefficients for y indices -22..22 and x indices 0..22. Noise is taken
+        from their own power: good enough to rank places, not to judge presence.
+        """
+        flat = right / (np.sqrt(cv2.blur(np.abs(right) ** 2, (7, 7))) + 1e-20)
+        z = []
+        for flip_y, flip_x in flips:
+            turned = flat[::-1] if flip_y != flip_x else flat
+            point = turned[self._py + PILOT_REACH, self._px]
+            point = np.conj(point) if flip_x else point
+            grid = np.zeros((_COARSE_GRID, _COARSE_GRID), np.complex64)
+            grid[self._py % _COARSE_GRID, self._px % _COARSE_GRID] = point * np.conj(self._pilot)
+            z.append(float(fft.fft2(grid).real.max() / np.sqrt(0.5 * self._pilot_power)))
+        return z
+
+    def _pilots_in(self, spectrum: Spectrum) -> Complex:
+        at = (self._py + REACH, self._px + REACH)
+        flat = spectrum.values[at] / np.sqrt(spectrum.noise[at])
+        scaled = flat * np.conj(self._pilot) / np.sqrt(0.5 * self._pilot_power)
+        return np.asarray(scaled, np.complex64)
+

@@ -1,0 +1,400 @@
+"""Finding the lattice pattern in pictures that were scaled, cropped, turned or stretched since it was laid.
+
+The search goes from cheap to dear and stops at the first verified tag: the geometry of the marking, mirrored and
+transposed pictures, usual changes of aspect, then a scan of scales, small rotations, single frames and parts of
+the picture. Whatever it tries is counted, because every try is a chance of a false tag.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum, auto
+from itertools import product
+
+import cv2
+import numpy as np
+
+from primafacie.safeguards.provenance.lattice_pattern import (
+    PICTURE_SCHEME,
+    PILOT_REACH,
+    LatticePattern,
+)
+from primafacie.safeguards.provenance.reading import Geometry, MarkStatus, PictureReading
+from primafacie.safeguards.provenance.residual import (
+    CANONICAL_SHORT_SIDE,
+    Frame,
+    Map,
+    canonical,
+    residual,
+)
+from primafacie.safeguards.provenance.spectrum import PERIOD, Complex, Spectrum, measure, values_only
+
+PRESENT_Z = 8.5  # no search over unmarked pictures has passed 7; the chance of 8.5 is below 1e-8
+FRAMES_READ = 16
+SMALLEST_SIDE, LARGEST_SIDE, LARGEST_ASPECT = 64, 16384, 8.0
+
+_CUTOFFS = (np.inf, 22.0, 15.0, 10.0)  # lattice radii: channels that keep all, or only the low part
+_BREADTH, _PATIENT_BREADTH = 8, 32
+_FIXED_Z = 3.0  # least pilot correlation for decoding at a given shift
+_FOUND_Z = 4.7  # and at the best of all shifts; without a mark that is 4.2 +- 0.3
+_PATIENT_Z = 6.0
+_ASPECTS = (1.0, 4 / 3, 3 / 4, 16 / 9, 9 / 16)
+_FLIPS = ((False, False), (False, True), (True, False), (True, True))
+_SCALES = tuple(float(0.45 * 1.009**i) for i in range(183))  # 0.45 .. 2.3
+_NEAR_SCALES = tuple(float(0.95 * 1.009**i) for i in range(25))  # 0.95 .. 1.18
+_SMALL_ANGLES = (-3.0, -2.4, -1.8, -1.2, -0.6, 0.6, 1.2, 1.8, 2.4, 3.0)  # degrees
+_DEEP_ANGLES = tuple(sign * 0.6 * i for i in range(6, 19) for sign in (1, -1))  # to 10.8 degrees
+_ROI_SIDES = (0.7, 0.5)
+
+Box = tuple[float, float, float, float]
+_WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
+
+
+class Effort(Enum):
+    """How far a search goes: whole pictures; also small rotations and single frames; also parts and more."""
+
+    QUICK = auto()
+    USUAL = auto()
+    DEEP = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class _Hit:
+    """A place of the search and how well the pilots agree there; `plane` is the residual map it was seen in."""
+
+    z: float
+    pattern: LatticePattern
+    geometry: Geometry
+    plane: Map
+
+
+class LatticeSearch:
+    """One query: looks for any of `patterns` and remembers the best it saw and how often it tried."""
+
+    def __init__(self, patterns: Sequence[LatticePattern]) -> None:
+        self._patterns = patterns
+        self._best: _Hit | None = None
+        self._bound = 0.0
+
+    def read(self, frames: Iterable[object], effort: Effort = Effort.USUAL) -> PictureReading:
+        """Return what the frames (uint8 (H, W[, 3 or 4])) carry; others are passed over."""
+        usable = sample(frames, FRAMES_READ)
+        if not usable or not self._patterns:
+            return PictureReading(MarkStatus.NONE, scheme=PICTURE_SCHEME)
+        for reading in self._stages(usable, effort):
+            if reading is not None:
+                return reading
+        best = self._best
+        if best is not None and best.z >= PRESENT_Z:
+            geometry, z, epoch = best.geometry, best.z, best.pattern.keys.epoch
+            return PictureReading(
+                MarkStatus.PRESENT, None, epoch, z, 0.0, 1e-8, geometry, PICTURE_SCHEME
+            )
+        z = 0.0 if best is None else best.z
+        return PictureReading(MarkStatus.NONE, confidence=z, scheme=PICTURE_SCHEME)
+
+    def _stages(self, frames: list[Frame], effort: Effort) -> Iterator[PictureReading | None]:
+        planes = [residual(canonical(frame)) for frame in frames]
+        mean = _mean(planes)
+        yield self._where_it_was_laid(mean)
+        yield self._stretched(mean)
+        inner, roi = _without_border(frames)
+        if inner:
+            mean_inner = _mean([residual(canonical(frame)) for frame in inner])
+            yield _within(self._where_it_was_laid(mean_inner), roi)
+            yield _within(self._stretched(mean_inner), roi)
+            yield _within(self._scaled(mean_inner, _SCALES), roi)
+        yield self._scaled(mean, _SCALES)
+        if effort is Effort.QUICK:
+            return
+        if len(planes) > 1:
+            # A camera move or jitter smears the mean; one frame still has its pattern in one place.
+            yield self._scaled(planes[len(planes) // 2], _SCALES)
+        yield self._rotated(mean, _SMALL_ANGLES, _NEAR_SCALES)
+        if effort is Effort.DEEP:
+            yield self._in_parts(mean)
+            yield self._rotated(mean, _DEEP_ANGLES, tuple(0.9 * 1.009**i for i in range(56)))
+
+    def _where_it_was_laid(self, plane: Map) -> PictureReading | None:
+        """Try the marking's own scale: unmoved first, then any shift, mirror and transposition."""
+        spectrum = measure(plane, 1.0, 1.0)
+        for pattern in self._patterns:
+            z = pattern.pilot_z(spectrum, (0.0, 0.0))
+            if z >= _FIXED_Z:
+                reading = self._decode(_Hit(z, pattern, _geometry(1.0, 1.0), plane), spectrum)
+                if reading is not None:
+                    return reading
+        return self._any_shift(plane, spectrum, 1.0, 1.0)
+
+    def _stretched(self, plane: Map) -> PictureReading | None:
+        """Try pictures of a usual aspect that were squeezed into this one."""
+        height, width = plane.shape
+        seen = {(1.0, 1.0)}
+        for aspect in (*_ASPECTS, *(1.0 / a for a in _ASPECTS)):
+            scale_y = height / (CANONICAL_SHORT_SIDE * max(1.0, 1.0 / aspect))
+            scale_x = width / (CANONICAL_SHORT_SIDE * max(1.0, aspect))
+            scales = (round(scale_y, 3), round(scale_x, 3))
+            if scales in seen or abs(np.log(scale_y / scale_x)) < 0.02:
+                continue
+            seen.add(scales)
+            reading = self._any_shift(plane, measure(plane, scale_y, scale_x), scale_y, scale_x)
+            if reading is not None:
+                return reading
+        return None
+
+    def _any_shift(
+        self, plane: Map, spectrum: Spectrum, scale_y: float, scale_x: float
+    ) -> PictureReading | None:
+        hits = []
+        for pattern, (flip_y, flip_x), transposed in product(
+            self._patterns, _FLIPS, (False, True)
+        ):
+            sync = pattern.find_shift(spectrum.turned(flip_y, flip_x, transposed))
+            geometry = replace(
+                _geometry(scale_y, scale_x, sync.shift_y, sync.shift_x),
+                flip_y=flip_y,
+                flip_x=flip_x,
+                transposed=transposed,
+            )
+            hits.append(_Hit(sync.z, pattern, geometry, plane))
+        best = max(hits, key=lambda hit: hit.z)
+        return self._decode(best, spectrum) if best.z >= _FOUND_Z else None
+
+    def _scaled(
+        self, plane: Map, scales: Sequence[float], angle: float = 0.0
+    ) -> PictureReading | None:
+        """Scan scales on a coarse map, then refine and decode the most promising."""
+        for hit in self._scan(plane, scales, angle, keep=3):
+            refined = self._refine(hit)
+            if refined.z < _FOUND_Z + 0.3:
+                continue
+            geometry = refined.geometry
+            spectrum = measure(plane, geometry.scale_y, geometry.scale_x)
+            reading = self._decode(refined, spectrum)
+            if reading is not None:
+                return reading
+        return None
+
+    def _scan(self, plane: Map, scales: Sequence[float], angle: float, keep: int) -> list[_Hit]:
+        small = _halved(plane)
+        hits = []
+        for scale in scales:
+            right = _coarse(plane, small, scale, scale)
+            for pattern in self._patterns:
+                for (flip_y, flip_x), z in zip(
+                    _FLIPS, pattern.coarse_z(right, _FLIPS), strict=True
+                ):
+                    geometry = replace(
+                        _geometry(scale, scale), flip_y=flip_y, flip_x=flip_x, rotation_deg=angle
+                    )
+                    hits.append(_Hit(z, pattern, geometry, plane))
+        hits.sort(key=lambda hit: -hit.z)
+        return _apart(hits, keep)
+
+    def _refine(self, hit: _Hit) -> _Hit:
+        """Climb to the best pair of scales, from half a per cent down to a twentieth."""
+        small = _halved(hit.plane)
+        turn = hit.geometry
+        flips = ((turn.flip_y, turn.flip_x),)
+
+        def z_at(scale_y: float, scale_x: float) -> float:
+            return hit.pattern.coarse_z(_coarse(hit.plane, small, scale_y, scale_x), flips)[0]
+
+        best, scale_y, scale_x = hit.z, turn.scale_y, turn.scale_x
+        for step in (0.0045, 0.0022, 0.0011, 0.0005):
+            for move_y, move_x in ((1, 1), (-1, -1), (0, 1), (0, -1), (1, 0), (-1, 0)):
+                while True:
+                    y, x = scale_y * (1 + step * move_y), scale_x * (1 + step * move_x)
+                    z = z_at(y, x)
+                    if z <= best:
+                        break
+                    best, scale_y, scale_x = z, y, x
+        spectrum = measure(hit.plane, scale_y, scale_x)
+        sync = hit.pattern.find_shift(spectrum.turned(turn.flip_y, turn.flip_x, turn.transposed))
+        moved = _geometry(scale_y, scale_x, sync.shift_y, sync.shift_x)
+        geometry = replace(
+            turn,
+            scale_y=scale_y,
+            scale_x=scale_x,
+            shift_y=moved.shift_y,
+            shift_x=moved.shift_x,
+        )
+        return replace(hit, z=sync.z, geometry=geometry)
+
+    def _rotated(
+        self, plane: Map, angles: Sequence[float], scales: Sequence[float]
+    ) -> PictureReading | None:
+        """Undo each rotation, keep the best by a scan, and look closer there."""
+        best: _Hit | None = None
+        for angle in angles:
+            hit = self._scan(_turn(plane, angle), scales, angle, keep=1)[0]
+            best = hit if best is None or hit.z > best.z else best
+        if best is None:
+            return None
+        for offset in (0.0, -0.3, 0.3, -0.15, 0.15):
+            angle = best.geometry.rotation_deg + offset
+            near = best.geometry.scale_y * np.array([0.991, 1.0, 1.009])
+            reading = self._scaled(_turn(plane, angle), near.tolist(), angle)
+            if reading is not None:
+                return reading
+        return None
+
+    def _in_parts(self, plane: Map) -> PictureReading | None:
+        """Look at overlapping parts of the picture, as when a clip plays inside another."""
+        height, width = plane.shape
+        for side in _ROI_SIDES:
+            for top, left in product(np.linspace(0.0, 1.0 - side, 3), repeat=2):
+                part = plane[
+                    int(top * height) : int((top + side) * height),
+                    int(left * width) : int((left + side) * width),
+                ]
+                whole = np.ascontiguousarray(part)
+                factor = CANONICAL_SHORT_SIDE / min(whole.shape)
+                reading = self._scaled(whole, [scale / factor for scale in _SCALES])
+                if reading is not None:
+                    roi = (float(top), float(left), float(top + side), float(left + side))
+                    return _within(reading, roi, factor)
+        return None
+
+    def _decode(self, hit: _Hit, spectrum: Spectrum) -> PictureReading | None:
+        if self._best is None or hit.z > self._best.z:
+            self._best = hit
+        geometry, code = hit.geometry, hit.pattern.code
+        turned = spectrum.turned(geometry.flip_y, geometry.flip_x, geometry.transposed)
+        shift = (
+            geometry.shift_y * CANONICAL_SHORT_SIDE,
+            geometry.shift_x * CANONICAL_SHORT_SIDE,
+        )
+        rows = [hit.pattern.soft(turned, shift, cutoff) for cutoff in _CUTOFFS]
+        soft = np.stack([row for row, _ in rows])
+        for breadth in (_BREADTH, _PATIENT_BREADTH)[: 2 if hit.z >= _PATIENT_Z else 1]:
+            self._bound += code.false_bound(len(rows), breadth)
+            found = code.read(soft, breadth)
+            if found is not None:
+                d = max(float(abs(row @ found.signs)) / spread for row, spread in rows)
+                return PictureReading(
+                    MarkStatus.READ,
+                    found.number,
+                    hit.pattern.keys.epoch,
+                    hit.z,
+                    d,
+                    min(1.0, self._bound),
+                    geometry,
+                    PICTURE_SCHEME,
+                )
+        return None
+
+
+def sample(frames: Iterable[object], count: int) -> list[Frame]:
+    """Return up to `count` usable frames spread evenly over `frames`, all of the first one's shape.
+
+    Usable is a uint8 array (H, W), (H, W, 3) or (H, W, 4) with sides from 64 to 16384 pixels.
+    """
+    kept: list[Frame] = []
+    stride = 1
+    for index, frame in enumerate(frames):
+        if index % stride:
+            continue
+        picture = _usable(frame)
+        if picture is None or (kept and picture.shape != kept[0].shape):
+            continue
+        kept.append(picture)
+        if len(kept) >= 4 * count:
+            kept, stride = kept[::2], 2 * stride
+    chosen = np.unique(np.linspace(0, max(len(kept) - 1, 0), count).astype(int))
+    return [kept[i] for i in chosen] if kept else []
+
+
+def _usable(frame: object) -> Frame | None:
+    if not isinstance(frame, np.ndarray) or frame.dtype != np.uint8 or frame.ndim not in (2, 3):
+        return None
+    if frame.ndim == 3 and frame.shape[2] not in (3, 4):
+        return None
+    short, long = sorted(frame.shape[:2])
+    if short < SMALLEST_SIDE or long > LARGEST_SIDE or long > LARGEST_ASPECT * short:
+        return None
+    return frame if frame.ndim == 2 else np.ascontiguousarray(frame[:, :, :3])
+
+
+def _geometry(
+    scale_y: float, scale_x: float, shift_y: float = 0.0, shift_x: float = 0.0
+) -> Geometry:
+    side = CANONICAL_SHORT_SIDE
+    return Geometry(scale_y, scale_x, shift_y / side, shift_x / side, period=PERIOD / side)
+
+
+def _mean(planes: Sequence[Map]) -> Map:
+    total = planes[0].copy()
+    for plane in planes[1:]:
+        total += plane
+    return np.asarray(total / len(planes), np.float32)
+
+
+def _apart(hits: Sequence[_Hit], keep: int) -> list[_Hit]:
+    """Return the best hits whose scales differ by more than two per cent (neighbours find the same peak)."""
+    chosen: list[_Hit] = []
+    for hit in hits:
+        if all(_differs(hit, other) for other in chosen):
+            chosen.append(hit)
+        if len(chosen) == keep:
+            break
+    return chosen
+
+
+def _differs(one: _Hit, other: _Hit) -> bool:
+    apart = abs(np.log(one.geometry.scale_y / other.geometry.scale_y)) > 0.02
+    return bool(apart) or one.pattern is not other.pattern
+
+
+def _halved(plane: Map) -> Map:
+    half = cv2.resize(plane, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    return np.asarray(half, np.float32)
+
+
+def _coarse(plane: Map, half: Map, scale_y: float, scale_x: float) -> Complex:
+    """Return the pilots' coefficients, from the map of half size where that still holds them."""
+    if min(scale_y, scale_x) > 0.7:
+        # The halved map has half as many pixels per period, counted exactly for odd sizes.
+        ratio_y, ratio_x = half.shape[0] / plane.shape[0], half.shape[1] / plane.shape[1]
+        return values_only(half, ratio_y * scale_y, ratio_x * scale_x, PILOT_REACH)
+    return values_only(plane, scale_y, scale_x, PILOT_REACH)
+
+
+def _turn(plane: Map, angle: float) -> Map:
+    height, width = plane.shape
+    matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), angle, 1.0)
+    return np.asarray(cv2.warpAffine(plane, matrix, (width, height)), np.float32)
+
+
+def _without_border(frames: Sequence[Frame]) -> tuple[list[Frame], Box]:
+    """Return the frames without their flat borders and where that part lies; none when there is no border."""
+    stack = np.stack([canonical(frame) for frame in frames[:: max(1, len(frames) // 4)]])
+    rows = np.flatnonzero(stack.std(axis=2).max(axis=0) > 2.0)
+    columns = np.flatnonzero(stack.std(axis=1).max(axis=0) > 2.0)
+    if rows.size < 2 or columns.size < 2:
+        return [], _WHOLE
+    height, width = frames[0].shape[:2]
+    scale = CANONICAL_SHORT_SIDE / min(height, width)
+    top, bottom = int(np.ceil(rows[0] / scale)), int((rows[-1] + 1) / scale)
+    left, right = int(np.ceil(columns[0] / scale)), int((columns[-1] + 1) / scale)
+    if (top + height - bottom) < 0.02 * height and (left + width - right) < 0.02 * width:
+        return [], _WHOLE
+    inner = [_usable(frame[top:bottom, left:right]) for frame in frames]
+    box = (top / height, left / width, bottom / height, right / width)
+    return [frame for frame in inner if frame is not None], box
+
+
+def _within(
+    reading: PictureReading | None, roi: Box, factor: float = 1.0
+) -> PictureReading | None:
+    """Return the reading as one of the part `roi`, whose short side is 1/factor canonical ones."""
+    if reading is None or reading.geometry is None:
+        return reading
+    geometry = replace(
+        reading.geometry,
+        scale_y=reading.geometry.scale_y * factor,
+        scale_x=reading.geometry.scale_x * factor,
+        roi=roi,
+    )
+    return replace(reading, geometry=geometry)

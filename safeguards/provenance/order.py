@@ -1,0 +1,141 @@
+"""SealOrder: what the gate tells the seal about a clip. Everything in it ends up in public.
+
+Whatever stands here is written into a file that strangers read, so the type has no place for a
+name, a photo, a digest of either, a file name or a position; `check` refuses what only looks like
+an innocent field.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+from primafacie.safeguards.asset import ASSET_NUMBER_BITS, AssetNumber
+from primafacie.safeguards.errors import ManifestError
+
+Preset = Literal["robust", "standard", "hd"]
+LabelPosition = Literal["top-left", "top-right", "bottom-left", "bottom-right"]
+
+_ID = re.compile(r"[0-9a-f]{32}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_COMMITMENT = re.compile(r"hmac-sha256:[0-9a-f]{64}")
+_WORD = re.compile(r"[a-z0-9][a-z0-9.:-]{0,63}")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+()-]{0,79}")
+_KEY = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
+_MODEL_TYPE = re.compile(r"c2pa\.types\.(model|generator|classifier)(\.[a-z0-9]+)?")
+MAX_PROOF = 16_384
+MAX_LEAF = 8_192
+
+
+@dataclass(frozen=True, slots=True)
+class LogEvidence:
+    """The log's word that this work was authorised before it began.
+
+    leaf: the canonical bytes of the permit's leaf; proof: its C2SP tlog-proof, whose checkpoint
+    the log signed; so the file alone, with the log's public key, shows the decision it rests on.
+    """
+
+    origin: str
+    leaf_index: int
+    leaf: bytes
+    proof: str
+
+
+@dataclass(frozen=True, slots=True)
+class SealOrder:
+    """How a clip is to be sealed, and what its credential says.
+
+    when: time of generation, UTC. voice_is_real: a person's recorded voice is muxed unchanged;
+    the credential then calls the film a composite. engines: (name, version), the renderer first.
+    report: what made it, as (key, value). consent_commitment: `hmac-sha256:` and 64 hex digits
+    under the platform's key. scope: purpose words. liveness: 0, 1 or 2. label: the visible text,
+    or None where the law and the consent need none. out_path: where the sealed file goes.
+    """
+
+    asset_number: AssetNumber
+    asset_uuid: str
+    rid: str
+    when: datetime
+    voice_is_real: bool
+    engines: tuple[tuple[str, str], ...]
+    report: tuple[tuple[str, str], ...]
+    consent_commitment: str
+    consent_status_url: str
+    scope: tuple[str, ...]
+    not_after: datetime
+    liveness: int
+    decision_id: str
+    policy_sha256: str
+    evidence: LogEvidence
+    out_path: Path
+    label: str | None = None
+    label_position: LabelPosition = "top-right"
+    preset: Preset = "robust"
+    model_type: str = "c2pa.types.model"
+    producer: str = "Primafacie"
+    version: str = "0.1.0"
+
+    @property
+    def title(self) -> str:
+        """The credential's title: opaque, never a person's or a file's name."""
+        return f"primafacie-{self.asset_uuid}.mp4"
+
+    def check(self) -> None:
+        """Return if every field has its shape; ManifestError names the first that has not."""
+        wrong = _first_wrong(self)
+        if wrong:
+            raise ManifestError(f"the seal order's {wrong} does not have the shape it must have")
+
+
+def _first_wrong(order: SealOrder) -> str:
+    checks = {
+        "asset number": 0 < order.asset_number < 2**ASSET_NUMBER_BITS,
+        "asset id": _full(_ID, order.asset_uuid),
+        "request id": _full(_ID, order.rid),
+        "time": _is_aware(order.when) and _is_aware(order.not_after),
+        "engines": bool(order.engines) and all(_is_engine(*engine) for engine in order.engines),
+        "report": all(_full(_KEY, k) and _is_note(v) for k, v in order.report),
+        "consent commitment": _full(_COMMITMENT, order.consent_commitment),
+        "consent status address": _is_address(order.consent_status_url),
+        "scope": bool(order.scope) and all(_full(_WORD, word) for word in order.scope),
+        "liveness": order.liveness in (0, 1, 2),
+        "decision id": _full(_ID, order.decision_id),
+        "policy digest": _full(_SHA256, order.policy_sha256),
+        "log evidence": _is_evidence(order.evidence),
+        "model type": _full(_MODEL_TYPE, order.model_type),
+        "producer": _is_engine(order.producer, order.version),
+    }
+    return next((name for name, right in checks.items() if not right), "")
+
+
+def _full(pattern: re.Pattern[str], text: str) -> bool:
+    return pattern.fullmatch(text) is not None
+
+
+def _is_aware(when: datetime) -> bool:
+    return when.utcoffset() is not None
+
+
+def _is_engine(name: str, version: str) -> bool:
+    return _full(_NAME, name) and _full(_NAME, version)
+
+
+def _is_note(text: str) -> bool:
+    return len(text) <= 200 and text.isascii() and (not text or text.isprintable())
+
+
+def _is_address(url: str) -> bool:
+    return len(url) <= 300 and re.fullmatch(r"https?://[!-~]+", url) is not None
+
+
+def _is_evidence(evidence: LogEvidence) -> bool:
+    return (
+        bool(evidence.origin)
+        and evidence.origin.isprintable()
+        and evidence.leaf_index >= 0
+        and 0 < len(evidence.leaf) <= MAX_LEAF
+        and 0 < len(evidence.proof) <= MAX_PROOF
+    )

@@ -1,0 +1,1 @@
+"""One file per watermark scheme; schemes do not know each other."""

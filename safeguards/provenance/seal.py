@@ -1,0 +1,226 @@
+"""The seal: a clip nobody may see becomes a file that says what it is, or nothing at all.
+
+Frames come in one by one, get their visible label and their mark, and go straight into the
+encoder; the sound is marked before that. The film exists in memory only until it is signed and
+time-stamped and everything has been read back from its final bytes: a trusted credential that
+passes every check, the picture's number, the sound's number. Then, and only then, bytes are
+written, beside their place, and moved there in one step.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import chain, islice
+from pathlib import Path
+
+import numpy as np
+
+from primafacie.audit.digest import sha256_file, sha256_hex
+from primafacie.generator.clip import UnsealedClip
+from primafacie.safeguards.asset import SOUND_NUMBER_MASK, SealedAsset
+from primafacie.safeguards.errors import SealError, TimestampError
+from primafacie.safeguards.provenance.assertions import Binding, compose
+from primafacie.safeguards.provenance.fingerprint import Fingerprint
+from primafacie.safeguards.provenance.label import Label
+from primafacie.safeguards.provenance.manifest import (
+    ClaimSigner,
+    Credentials,
+    ManifestReading,
+    Signed,
+    TrustList,
+)
+from primafacie.safeguards.provenance.media import (
+    SOUND_RATE,
+    Film,
+    FilmWriter,
+    Frame,
+    Sound,
+    implicit_label,
+    read_film,
+)
+from primafacie.safeguards.provenance.order import LogEvidence, SealOrder
+from primafacie.safeguards.provenance.watermark import (
+    SCHEME,
+    SOUND_SCHEME,
+    MarkKeys,
+    MarkStatus,
+    PictureMarker,
+    PicturePlan,
+    mark_sound,
+    read_picture,
+    read_sound,
+    soft_binding_value,
+)
+
+__all__ = ["LogEvidence", "Seal", "SealOrder"]
+
+PLAN_FRAMES = 6
+STAMP_ATTEMPTS = 3
+_PAUSES = (0.5, 2.0)  # seconds between attempts to get a time-stamp
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """A marked film in memory, not signed yet, and how its picture was marked."""
+
+    data: bytes
+    plan: PicturePlan
+
+
+class Seal:
+    """Seals clips with one signer, one trust list and the mark keys of one epoch. Thread-safe."""
+
+    def __init__(self, signer: ClaimSigner, trust: TrustList, keys: MarkKeys) -> None:
+        self._signer = signer
+        self._credentials = Credentials(trust)
+        self._keys = keys
+
+    def seal(self, clip: UnsealedClip, order: SealOrder) -> SealedAsset:
+        """The sealed film at `order.out_path`, which did not exist before.
+
+        Raises MarkError, MediaError or ManifestError when a step cannot be done, SealError when no
+        time-stamp could be had or the result does not read back. In every such case, and when the
+        clip's own frames raise, no file and no unsigned byte is left on any disk.
+        """
+        order.check()
+        if order.out_path.exists():
+            raise SealError("there is already a file where the sealed one should go")
+        draft = self._draft(clip, order)
+        bindings = self._bindings(order)
+        definition = compose(order, bindings, round(clip.frame_count / clip.fps * 1000))
+        signed = self._sign(draft.data, definition)
+        reading, film = self._read_back(signed, order, bindings)
+        _publish(signed.data, order.out_path)
+        return SealedAsset(
+            path=order.out_path,
+            asset_number=order.asset_number,
+            asset_uuid=order.asset_uuid,
+            manifest_label=reading.label,
+            file_sha256=sha256_hex(signed.data),
+            manifest_sha256=sha256_hex(signed.store),
+            size=len(signed.data),
+            duration=clip.frame_count / clip.fps,
+            width=clip.width,
+            height=clip.height,
+            fps=clip.fps,
+            frame_count=clip.frame_count,
+            sealed_at=datetime.now(UTC),
+            fingerprint=Fingerprint.of(film.frames).to_bytes(),
+            notes=(
+                ("mark_psnr_db", f"{draft.plan.psnr_db:.1f}"),
+                ("manifest_bytes", str(len(signed.store))),
+            ),
+        )
+
+    def _draft(self, clip: UnsealedClip, order: SealOrder) -> _Draft:
+        """Label, mark and encode; the sound first, because it fails fastest."""
+        sound = _fitted(clip.sound, clip.frame_count, clip.fps)
+        sound = mark_sound(sound, SOUND_RATE, self._keys, order.asset_number)
+        tag = implicit_label(order.producer, order.asset_uuid)
+        writer = FilmWriter(clip.width, clip.height, clip.fps, sound, tag)
+        frames = _labelled(clip, order)
+        first = list(islice(frames, PLAN_FRAMES))
+        if not first:
+            raise SealError("the clip has no frames")
+        marker = PictureMarker(self._keys, order.asset_number, order.preset)
+        plan = marker.plan(first)
+        count = 0
+        for frame in chain(first, frames):
+            writer.add(marker.apply(frame))
+            count += 1
+        if count != clip.frame_count:
+            raise SealError(f"the clip promised {clip.frame_count} frames and gave {count}")
+        return _Draft(writer.finish(), plan)
+
+    def _bindings(self, order: SealOrder) -> tuple[Binding, ...]:
+        value = soft_binding_value(order.asset_number, self._keys.epoch)
+        return (
+            Binding(SCHEME, "Primafacie lattice watermark, picture", value),
+            Binding(SOUND_SCHEME, "Primafacie lattice watermark, sound", value),
+        )
+
+    def _sign(self, film: bytes, definition: dict[str, object]) -> Signed:
+        """Sign; a silent time-stamp authority is asked again, never done without."""
+        for attempt in range(STAMP_ATTEMPTS):
+            try:
+                return self._credentials.sign(film, definition, self._signer)
+            except TimestampError as error:
+                if attempt == STAMP_ATTEMPTS - 1:
+                    raise SealError("no time-stamp could be had; nothing was kept") from error
+                time.sleep(_PAUSES[attempt])
+        raise AssertionError("unreachable")
+
+    def _read_back(
+        self, signed: Signed, order: SealOrder, bindings: tuple[Binding, ...]
+    ) -> tuple[ManifestReading, Film]:
+        """Read everything again from the final bytes; SealError names what does not stand there."""
+        reading = self._credentials.read(signed.data)
+        claims = reading.claims
+        if not reading.sound or claims is None:
+            why = ", ".join((reading.state, *reading.failures, *reading.failed_checks))
+            raise SealError(f"the credential does not hold: {why}")
+        if reading.manifest_sha256 != sha256_hex(signed.store):
+            raise SealError("the manifest in the file is not the one that was signed")
+        if claims.bindings != tuple((b.alg, b.value) for b in bindings):
+            raise SealError("the credential names other watermarks than were laid")
+        film = read_film(io.BytesIO(signed.data))
+        picture = read_picture(film.frames, [self._keys])
+        if picture.status is not MarkStatus.READ or picture.asset_number != order.asset_number:
+            raise SealError("the picture's mark does not read back from the final file")
+        heard = read_sound(film.sound, SOUND_RATE, [self._keys])
+        if heard.sound_number != order.asset_number & SOUND_NUMBER_MASK:
+            raise SealError("the sound's mark does not read back from the final file")
+        return reading, film
+
+
+def _fitted(sound: Sound, frame_count: int, fps: float) -> Sound:
+    """The sound cut or padded to the frames' length, so that the mark covers what is heard."""
+    wanted = round(frame_count / fps * SOUND_RATE)
+    fitted = np.zeros(wanted, np.float32)
+    fitted[: min(wanted, len(sound))] = sound[:wanted]
+    return fitted
+
+
+def _labelled(clip: UnsealedClip, order: SealOrder) -> Iterator[Frame]:
+    if order.label is None:
+        yield from clip.frames
+        return
+    label = Label(order.label, order.label_position, clip.width, clip.height)
+    for frame in clip.frames:
+        yield label.burn(frame)
+
+
+def _publish(data: bytes, path: Path) -> None:
+    """Put signed bytes in their place whole or not at all, and make sure they arrived."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".sealing-", suffix=".part")
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        if sha256_file(temporary) != sha256_hex(data):
+            raise SealError("the disk did not keep the sealed file as it was written")
+        # A crash before the next line leaves a stray .part file that holds signed bytes only.
+        os.replace(temporary, path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise SealError(f"the sealed file could not be stored: {error.strerror}") from error
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            temporary.unlink()
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,78 @@
+"""The visible label: legible on any picture, tall enough, never cut off."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from primafacie.safeguards.errors import MediaError
+from primafacie.safeguards.provenance.label import (
+    AI_GENERATED,
+    LETTER_SHARE,
+    SELF_DECLARED,
+    Label,
+)
+
+BACKGROUNDS = {
+    "black": np.zeros((320, 320, 3), np.uint8),
+    "white": np.full((320, 320, 3), 255, np.uint8),
+    "grey": np.full((320, 320, 3), 128, np.uint8),
+    "noise": np.random.default_rng(0).integers(0, 256, (320, 320, 3)).astype(np.uint8),
+}
+
+
+@pytest.mark.parametrize("background", BACKGROUNDS)
+@pytest.mark.parametrize("text", [AI_GENERATED, SELF_DECLARED])
+def test_letters_stand_out_from_every_background(background: str, text: str) -> None:
+    """WCAG 2.1 asks for a contrast of 4.5 to 1 between letters and what surrounds them."""
+    label = Label(text, "bottom-left", 320, 320)
+    area = label.burn(BACKGROUNDS[background])[label.area].astype(float) / 255
+    linear = np.where(area <= 0.04045, area / 12.92, ((area + 0.055) / 1.055) ** 2.4)
+    luminance = linear @ [0.2126, 0.7152, 0.0722]
+    ink = np.asarray(Label(text, "bottom-left", 320, 320)._keep)[..., 0] == 0  # letters' cores
+    paper = np.asarray(label._keep)[..., 0] == label._keep.max()
+    assert ink.sum() > 100
+    assert (luminance[ink].min() + 0.05) / (np.percentile(luminance[paper], 99) + 0.05) >= 4.5
+
+
+@pytest.mark.parametrize(("width", "height"), [(320, 320), (512, 512), (720, 1280), (256, 320)])
+def test_capitals_are_a_twentieth_of_the_shorter_side(width: int, height: int) -> None:
+    label = Label("H", "top-left", width, height)
+    frame = label.burn(np.zeros((height, width, 3), np.uint8))
+    rows = np.flatnonzero((frame[..., 0] > 128).any(axis=1))
+    assert len(rows) >= int(LETTER_SHARE * min(width, height))
+
+
+@pytest.mark.parametrize("position", ["top-left", "top-right", "bottom-left", "bottom-right"])
+def test_the_label_lies_in_its_corner_and_touches_nothing_else(position: Any) -> None:
+    label = Label(AI_GENERATED, position, 320, 240)
+    frame = np.full((240, 320, 3), 90, np.uint8)
+    burnt = label.burn(frame)
+    changed = np.argwhere((burnt != frame).any(axis=2))
+    (top, left), (bottom, right) = changed.min(0), changed.max(0)
+    assert (bottom < 120) == position.startswith("top")
+    assert (right > 300) == position.endswith("right")
+    assert top >= 4 and left >= 4 and bottom < 236 and right < 316
+    assert (frame == 90).all()
+
+
+def test_a_long_text_is_broken_not_shrunk() -> None:
+    one, two = Label("AI", "top-left", 320, 320), Label(SELF_DECLARED, "top-left", 320, 320)
+    height = one.area[0].stop - one.area[0].start
+    assert two.area[0].stop - two.area[0].start > 1.5 * height
+    assert two.area[1].stop <= 320
+
+
+@pytest.mark.parametrize("text", ["", " ", "x" * 81, "two\nlines", "AI\u751f\u6210", "bell\a"])
+def test_texts_that_cannot_be_drawn_are_refused(text: str) -> None:
+    with pytest.raises(MediaError):
+        Label(text, "top-left", 512, 512)
+
+
+def test_a_picture_too_small_for_its_label_is_refused() -> None:
+    with pytest.raises(MediaError):
+        Label("A_single_word_that_does_not_fit_anywhere", "top-left", 64, 64)
+    with pytest.raises(MediaError):
+        Label("AI", "top-left", 320, 320).burn(np.zeros((320, 322, 3), np.uint8))
