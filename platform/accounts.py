@@ -1,0 +1,460 @@
+"""Accounts: who may sign in, with which roles, and by whom access was approved.
+
+Passwords are kept as argon2id hashes, API tokens as sha256 of 32 random bytes. Access to generation
+is granted by a second person and lapses. Every change, every sign-in and every failed one is a log
+entry in the same transaction.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import sqlalchemy as sa
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from primafacie.audit.entry import Kind, Outcome
+from primafacie.platform.errors import (
+    AccessError,
+    ConflictError,
+    InputError,
+    NotFoundError,
+    SignInError,
+)
+from primafacie.platform.journal import OPERATOR, Journal
+from primafacie.platform.tables import tokens, user_roles, users
+
+ROLES: Final = ("researcher", "reviewer", "steward", "auditor", "admin")
+SCOPES: Final = ("generate", "read", "verify", "audit")
+FAILURES: Final = 5  # wrong passwords until the account rests
+REST: Final = timedelta(minutes=15)
+LONGEST_GRANT: Final = timedelta(days=366)
+LONGEST_TOKEN: Final = 366  # days
+SHORTEST_PASSWORD: Final = 12
+_EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,180}")
+_TOKEN = re.compile(r"pf_([0-9a-f]{32})_([0-9a-f]{64})")
+_WRONG: Final = "wrong address or password, or the account rests after too many attempts"
+_hasher = PasswordHasher()
+_NOBODY: Final = _hasher.hash(secrets.token_hex(16))  # so that an unknown name costs the same time
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A person with a login. stamp: sessions opened under another stamp have ended."""
+
+    user_id: str
+    email: str
+    name: str
+    roles: frozenset[str]
+    active: bool
+    approved_until: datetime | None
+    daily_quota: int
+    stamp: str
+    created_at: datetime
+
+    def has(self, *roles: str) -> bool:
+        """Does the account hold one of these roles?"""
+        return not self.roles.isdisjoint(roles)
+
+    def require(self, *roles: str) -> None:
+        """Return if it does; raise AccessError otherwise."""
+        if not self.active or not self.has(*roles):
+            raise AccessError(f"this needs the role {' or '.join(roles)}")
+
+
+@dataclass(frozen=True, slots=True)
+class TokenInfo:
+    """An API token as its owner sees it; the secret itself was shown once."""
+
+    token_id: str
+    name: str
+    scopes: frozenset[str]
+    created_at: datetime
+    expires_at: datetime
+    last_used_at: datetime | None
+    revoked_at: datetime | None
+
+
+class Accounts:
+    """The accounts of one installation."""
+
+    def __init__(self, journal: Journal, daily_quota: int) -> None:
+        self._journal, self._quota = journal, daily_quota
+
+    # signing in --------------------------------------------------------------------------------
+
+    def sign_in(self, email: str, password: str, source: str = "") -> Account:
+        """The account, if the password is right. Raises SignInError, with one text for all causes.
+
+        After five wrong passwords the account rests for fifteen minutes. Both outcomes are logged.
+        """
+        row = self._row(users.c.email == email.strip().lower())
+        right = _verify(row.password_hash if row else _NOBODY, password)
+        now = self._journal.clock()
+        resting = row is not None and row.locked_until is not None and row.locked_until > now
+        if row is None or not right or resting or not row.active:
+            self._failed(row, source, resting)
+            raise SignInError(_WRONG)
+        with self._journal.writing() as tx:
+            values: dict[str, Any] = {"failures": 0, "locked_until": None}
+            if _hasher.check_needs_rehash(row.password_hash):
+                values["password_hash"] = _hasher.hash(password)
+            tx.execute(users.update().where(users.c.id == row.id).values(values))
+            self._log(tx, Kind.USER_SIGNED_IN, row.id, source=source)
+        return self.get(row.id)
+
+    def _failed(self, row: Any, source: str, resting: bool) -> None:
+        with self._journal.writing() as tx:
+            if row is not None and not resting:
+                counted = sa.select(users.c.failures).where(users.c.id == row.id)
+                failures = tx.execute(counted).scalar_one() + 1
+                until = self._journal.clock() + REST if failures >= FAILURES else None
+                failures = 0 if until else failures
+                tx.execute(
+                    users.update()
+                    .where(users.c.id == row.id)
+                    .values(failures=failures, locked_until=until)
+                )
+            self._log(
+                tx,
+                Kind.USER_SIGN_IN_FAILED,
+                row.id if row else "",
+                source=source,
+                out=Outcome.DENY,
+                why=("resting",) if resting else ("unknown_or_wrong",),
+            )
+
+    def sign_out(self, account: Account) -> None:
+        """Note that the person left."""
+        with self._journal.writing() as tx:
+            self._log(tx, Kind.USER_SIGNED_OUT, account.user_id)
+
+    # looking up --------------------------------------------------------------------------------
+
+    def find(self, user_id: str) -> Account | None:
+        """The account as it stands now, or None."""
+        row = self._row(users.c.id == user_id)
+        return self._account(row) if row else None
+
+    def get(self, user_id: str) -> Account:
+        """The account. Raises NotFoundError."""
+        account = self.find(user_id)
+        if account is None:
+            raise NotFoundError("there is no such account")
+        return account
+
+    def by_email(self, email: str) -> Account | None:
+        """The account of this address, or None."""
+        row = self._row(users.c.email == email.strip().lower())
+        return self._account(row) if row else None
+
+    def listed(self, actor: Account) -> tuple[Account, ...]:
+        """Every account, by name; for reviewers, stewards, auditors and admins."""
+        actor.require("reviewer", "steward", "auditor", "admin")
+        with self._journal.database.read() as tx:
+            rows = tx.execute(sa.select(users).order_by(users.c.name, users.c.id)).all()
+            return tuple(_account(row, _roles(tx, row.id)) for row in rows)
+
+    def names(self, user_ids: Iterable[str]) -> Mapping[str, str]:
+        """user id -> name, for those that exist."""
+        with self._journal.database.read() as tx:
+            chosen = sa.select(users.c.id, users.c.name).where(users.c.id.in_(set(user_ids)))
+            return {row.id: row.name for row in tx.execute(chosen)}
+
+    # changing ----------------------------------------------------------------------------------
+
+    def add(
+        self,
+        actor: Account | None,
+        *,
+        email: str,
+        name: str,
+        password: str,
+        roles: Iterable[str],
+        daily_quota: int | None = None,
+    ) -> Account:
+        """A new account, without access to generation. actor None: the operator at the machine.
+
+        Raises AccessError unless an admin asks, InputError, ConflictError for a known address.
+        """
+        if actor is not None:
+            actor.require("admin")
+        chosen = _known_roles(roles)
+        address = _address(email)
+        _check_password(password)
+        if not name.strip() or len(name) > 120:
+            raise InputError("a name has 1 to 120 characters")
+        user_id = uuid.uuid4().hex
+        row = {
+            "id": user_id,
+            "email": address,
+            "name": name.strip(),
+            "password_hash": _hasher.hash(password),
+            "active": True,
+            "daily_quota": self._quota if daily_quota is None else daily_quota,
+            "stamp": secrets.token_hex(16),
+            "failures": 0,
+            "created_at": self._journal.clock(),
+        }
+        with self._journal.writing() as tx:
+            if tx.execute(sa.select(users.c.id).where(users.c.email == address)).first():
+                raise ConflictError("there is an account with this address")
+            tx.execute(users.insert().values(row))
+            _set_roles(tx, user_id, chosen)
+            self._log(
+                tx,
+                Kind.USER_CREATED,
+                _who(actor),
+                subject=user_id,
+                facts=(("roles", ",".join(sorted(chosen))),),
+            )
+        return self.get(user_id)
+
+    def set_roles(self, actor: Account | None, user_id: str, roles: Iterable[str]) -> Account:
+        """Give the account exactly these roles; its sessions end. Nobody changes his own."""
+        self._check_admin(actor, user_id)
+        chosen = _known_roles(roles)
+        with self._journal.writing() as tx:
+            self._touch(tx, user_id, stamp=secrets.token_hex(16))
+            tx.execute(user_roles.delete().where(user_roles.c.user_id == user_id))
+            _set_roles(tx, user_id, chosen)
+            self._log(
+                tx,
+                Kind.USER_CHANGED,
+                _who(actor),
+                subject=user_id,
+                why=("roles",),
+                facts=(("roles", ",".join(sorted(chosen))),),
+            )
+        return self.get(user_id)
+
+    def set_active(self, actor: Account | None, user_id: str, active: bool) -> Account:
+        """Open or close the account; closing ends its sessions and tokens."""
+        self._check_admin(actor, user_id)
+        now = self._journal.clock()
+        with self._journal.writing() as tx:
+            self._touch(tx, user_id, active=active, stamp=secrets.token_hex(16))
+            if not active:
+                tx.execute(
+                    tokens.update()
+                    .where(tokens.c.user_id == user_id, tokens.c.revoked_at.is_(None))
+                    .values(revoked_at=now)
+                )
+            kind = Kind.USER_CHANGED if active else Kind.USER_SUSPENDED
+            self._log(tx, kind, _who(actor), subject=user_id, why=("active",))
+        return self.get(user_id)
+
+    def change_password(self, account: Account, old: str, new: str) -> Account:
+        """A new password; every session of the account ends. Raises SignInError, InputError."""
+        row = self._row(users.c.id == account.user_id)
+        if row is None or not _verify(row.password_hash, old):
+            raise SignInError("the old password is wrong")
+        _check_password(new)
+        with self._journal.writing() as tx:
+            self._touch(
+                tx,
+                account.user_id,
+                password_hash=_hasher.hash(new),
+                stamp=secrets.token_hex(16),
+            )
+            self._log(tx, Kind.USER_CHANGED, account.user_id, why=("password",))
+        return self.get(account.user_id)
+
+    def grant(self, actor: Account, user_id: str, until: datetime) -> Account:
+        """Approve the account's access to generation until then, a year at most.
+
+        By a reviewer or admin who is not that person: raises AccessError otherwise.
+        """
+        actor.require("reviewer", "admin")
+        if actor.user_id == user_id:
+            raise AccessError("a second person must approve your access")
+        now = self._journal.clock()
+        if not now < until <= now + LONGEST_GRANT:
+            raise InputError("access is granted for at most a year, and not into the past")
+        with self._journal.writing() as tx:
+            self._touch(tx, user_id, approved_until=until, approved_by=actor.user_id)
+            self._log(tx, Kind.USER_APPROVED, actor.user_id, subject=user_id, out=Outcome.ALLOW)
+        return self.get(user_id)
+
+    def revoke_access(self, actor: Account, user_id: str) -> Account:
+        """End the account's access to generation now."""
+        actor.require("reviewer", "admin")
+        with self._journal.writing() as tx:
+            self._touch(tx, user_id, approved_until=None, approved_by=None)
+            self._log(tx, Kind.USER_SUSPENDED, actor.user_id, subject=user_id, why=("access",))
+        return self.get(user_id)
+
+    # tokens ------------------------------------------------------------------------------------
+
+    def make_token(
+        self, actor: Account, name: str, scopes: Iterable[str], days: int
+    ) -> tuple[TokenInfo, str]:
+        """A token for the API, and its text, which is shown once and never again."""
+        chosen = sorted(set(scopes))
+        if not chosen or not set(chosen) <= set(SCOPES):
+            raise InputError(f"scopes are among {', '.join(SCOPES)}")
+        if not 1 <= days <= LONGEST_TOKEN or not 1 <= len(name.strip()) <= 80:
+            raise InputError("a token has a name of 1 to 80 characters and lives 1 to 366 days")
+        token_id, secret = uuid.uuid4().hex, secrets.token_bytes(32)
+        now = self._journal.clock()
+        row = {
+            "id": token_id,
+            "user_id": actor.user_id,
+            "name": name.strip(),
+            "secret_sha256": hashlib.sha256(secret).hexdigest(),
+            "scopes": chosen,
+            "created_at": now,
+            "expires_at": now + timedelta(days=days),
+        }
+        with self._journal.writing() as tx:
+            tx.execute(tokens.insert().values(row))
+            self._log(
+                tx,
+                Kind.USER_CHANGED,
+                actor.user_id,
+                why=("token_made",),
+                facts=(("scopes", ",".join(chosen)),),
+            )
+        info = next(t for t in self.tokens(actor) if t.token_id == token_id)
+        return info, f"pf_{token_id}_{secret.hex()}"
+
+    def tokens(self, actor: Account) -> tuple[TokenInfo, ...]:
+        """The account's own tokens, newest first."""
+        mine = tokens.c.user_id == actor.user_id
+        with self._journal.database.read() as tx:
+            rows = tx.execute(
+                sa.select(tokens).where(mine).order_by(tokens.c.created_at.desc(), tokens.c.id)
+            )
+            return tuple(
+                TokenInfo(r.id, r.name, frozenset(r.scopes), r.created_at, r.expires_at,
+                          r.last_used_at, r.revoked_at)
+                for r in rows
+            )  # fmt: skip
+
+    def revoke_token(self, actor: Account, token_id: str) -> None:
+        """End a token: one's own, or as an admin anybody's."""
+        with self._journal.writing() as tx:
+            row = tx.execute(sa.select(tokens).where(tokens.c.id == token_id)).first()
+            if row is None or (row.user_id != actor.user_id and not actor.has("admin")):
+                raise NotFoundError("there is no such token")
+            tx.execute(
+                tokens.update()
+                .where(tokens.c.id == token_id, tokens.c.revoked_at.is_(None))
+                .values(revoked_at=self._journal.clock())
+            )
+            self._log(
+                tx, Kind.USER_CHANGED, actor.user_id, subject=row.user_id, why=("token_revoked",)
+            )
+
+    def authenticate(self, text: str, scope: str) -> Account:
+        """The account a token speaks for. Raises SignInError, or AccessError without the scope."""
+        parts = _TOKEN.fullmatch(text)
+        if not parts:
+            raise SignInError("the token is not valid")
+        digest = hashlib.sha256(bytes.fromhex(parts[2])).hexdigest()
+        now = self._journal.clock()
+        with self._journal.database.read() as tx:
+            row = tx.execute(sa.select(tokens).where(tokens.c.id == parts[1])).first()
+        fits = row is not None and secrets.compare_digest(row.secret_sha256, digest)
+        if row is None or not fits or row.revoked_at is not None or row.expires_at <= now:
+            raise SignInError("the token is not valid")
+        account = self.get(row.user_id)
+        if not account.active:
+            raise SignInError("the token is not valid")
+        if scope not in row.scopes:
+            raise AccessError(f"the token does not carry the scope {scope}")
+        if row.last_used_at is None or now - row.last_used_at > timedelta(minutes=1):
+            with self._journal.writing() as tx:
+                tx.execute(tokens.update().where(tokens.c.id == row.id).values(last_used_at=now))
+        return account
+
+    # -------------------------------------------------------------------------------------------
+
+    def _row(self, where: sa.ColumnElement[bool]) -> Any:
+        with self._journal.database.read() as tx:
+            return tx.execute(sa.select(users).where(where)).first()
+
+    def _account(self, row: Any) -> Account:
+        with self._journal.database.read() as tx:
+            return _account(row, _roles(tx, row.id))
+
+    def _touch(self, tx: sa.Connection, user_id: str, **values: Any) -> None:
+        if tx.execute(users.update().where(users.c.id == user_id).values(values)).rowcount != 1:
+            raise NotFoundError("there is no such account")
+
+    @staticmethod
+    def _check_admin(actor: Account | None, user_id: str) -> None:
+        if actor is None:
+            return
+        actor.require("admin")
+        if actor.user_id == user_id:
+            raise AccessError("nobody changes his own roles or closes his own account")
+
+    def _log(
+        self, tx: sa.Connection, kind: Kind, actor: str, *, source: str = "", **more: Any
+    ) -> None:
+        entry = self._journal.event(kind, actor, **more)
+        if source:
+            entry = replace(entry, facts=(*entry.facts, ("source", self._journal.source(source))))
+        self._journal.append(tx, entry)
+
+
+def _account(row: Any, roles: frozenset[str]) -> Account:
+    return Account(
+        user_id=row.id,
+        email=row.email,
+        name=row.name,
+        roles=roles,
+        active=row.active,
+        approved_until=row.approved_until,
+        daily_quota=row.daily_quota,
+        stamp=row.stamp,
+        created_at=row.created_at,
+    )
+
+
+def _roles(tx: sa.Connection, user_id: str) -> frozenset[str]:
+    chosen = sa.select(user_roles.c.role).where(user_roles.c.user_id == user_id)
+    return frozenset(tx.execute(chosen).scalars())
+
+
+def _set_roles(tx: sa.Connection, user_id: str, roles: frozenset[str]) -> None:
+    if roles:
+        tx.execute(user_roles.insert(), [{"user_id": user_id, "role": role} for role in roles])
+
+
+def _known_roles(roles: Iterable[str]) -> frozenset[str]:
+    chosen = frozenset(roles)
+    if not chosen <= set(ROLES):
+        raise InputError(f"roles are among {', '.join(ROLES)}")
+    return chosen
+
+
+def _address(email: str) -> str:
+    address = email.strip().lower()
+    if not _EMAIL.fullmatch(address):
+        raise InputError("this is not an e-mail address")
+    return address
+
+
+def _check_password(password: str) -> None:
+    if not SHORTEST_PASSWORD <= len(password) <= 200:
+        raise InputError(f"a password has {SHORTEST_PASSWORD} to 200 characters")
+
+
+def _verify(hashed: str, password: str) -> bool:
+    try:
+        return _hasher.verify(hashed, password)
+    except (VerificationError, InvalidHashError):
+        return False
+
+
+def _who(actor: Account | None) -> str:
+    return actor.user_id if actor else OPERATOR

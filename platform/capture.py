@@ -1,0 +1,400 @@
+"""Capture: the subject's side of a draft, behind a one-time link, without an account.
+
+The order is fixed: read the notice, register photos and a recording, choose, see the record in
+full, sign it with one's own key. Only then is it a consent, and only for the record that was shown.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import warnings
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Final
+
+import sqlalchemy as sa
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from primafacie.audit import dsse
+from primafacie.audit.entry import Kind
+from primafacie.platform.challenge import Challenge
+from primafacie.platform.clock import rfc3339
+from primafacie.platform.consent_book import (
+    DEVELOPMENT_LABEL,
+    SUBJECT,
+    ConsentBook,
+    ConsentView,
+    Offer,
+    PhotoView,
+    ReceiptFile,
+    fresh_token,
+    liveness_of,
+    token_digest,
+)
+from primafacie.platform.errors import ConflictError, InputError, LinkError
+from primafacie.platform.notice import Notice
+from primafacie.platform.receipts import write_receipt
+from primafacie.platform.tables import (
+    consent_files,
+    consent_links,
+    consent_versions,
+    consents,
+    subject_keys,
+)
+from primafacie.safeguards.consent import (
+    AUDIENCES,
+    PAYLOAD_TYPE,
+    PROHIBITED,
+    PURPOSES,
+    ConsentRecord,
+    ConsentState,
+    SubjectKind,
+    open_consent,
+    parse_time,
+)
+from primafacie.safeguards.errors import ConsentError
+
+LEAST_PHOTOS: Final = 5  # the mean of fewer is too coarse to tell people apart
+MOST_PHOTOS: Final = 20
+MOST_VOICES: Final = 10
+MOST_PIXELS: Final = 40_000_000
+BASIS: Final = "GDPR-6.1.a+9.2.a"
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """Everything there is to know before saying yes."""
+
+    view: ConsentView
+    offer: Offer
+    display_name: str
+    notice: Notice
+    purposes: dict[str, str]  # id -> the words beside its box
+    prohibited: tuple[str, ...]
+    expires_at: Any
+    challenge: Challenge
+    needs_video: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What the subject chose. adult: `adult`, `unknown` or `minor`."""
+
+    purposes: tuple[str, ...]
+    adult: str
+    notice_sha256: str
+    days: int
+    audience: str
+    purpose_text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The record as it will be signed. tbs: the DSSE pre-authentication bytes for Ed25519."""
+
+    record: bytes
+    tbs: bytes
+    key_id: str
+    text: str
+
+
+class Capture(ConsentBook):
+    """What a person with the link can do. Every method raises LinkError for a dead link."""
+
+    def invitation(self, link: str) -> Invitation:
+        """The offer and the notice."""
+        with self._journal.database.read() as tx:
+            row = self._linked(tx, link)
+            offer, view = Offer.kept(row.offer), self._view(tx, row)
+        controller = self._tools.settings.controller
+        return Invitation(
+            view=view,
+            offer=offer,
+            display_name=view.display_name,
+            notice=Notice.of(self._tools.settings),
+            purposes={p: PURPOSES[p] for p in offer.purposes},
+            prohibited=PROHIBITED,
+            expires_at=row.expires_at,
+            challenge=Challenge.stored(row.challenge, view.display_name, controller),
+            needs_video=offer.kind == SubjectKind.LIVING and not row.witness,
+        )
+
+    def add_photo(self, link: str, data: bytes) -> PhotoView:
+        """Register a photo: PNG, JPEG or WebP. Raises InputError for anything else."""
+        self._tools.vault.check("photo", data)
+        size = picture_size(data)
+        with self._journal.writing() as tx:
+            row = self._linked(tx, link)
+            if sum(f.kind == "photo" for f in self._files(tx, row.id)) >= MOST_PHOTOS:
+                raise ConflictError(f"at most {MOST_PHOTOS} photos can be registered")
+            digest = self._add_file(tx, row, "photo", data, SUBJECT, size=size)
+        return PhotoView(digest, *size, self._journal.clock())
+
+    def remove_photo(self, link: str, sha256: str) -> None:
+        """Take a photo back; its bytes are deleted."""
+        with self._journal.writing() as tx:
+            row = self._linked(tx, link)
+            gone = tx.execute(
+                consent_files.delete().where(
+                    consent_files.c.consent_id == row.id,
+                    consent_files.c.sha256 == sha256,
+                    consent_files.c.kind == "photo",
+                )
+            )
+            if gone.rowcount != 1:
+                raise InputError("there is no such photo")
+            self._void(tx, row.id)
+            self._log(tx, row, Kind.PHOTO_REMOVED, SUBJECT, payload={"sha256": sha256})
+        self._tools.vault.drop([sha256])
+
+    def link_photo(self, link: str, sha256: str) -> bytes:
+        """One's own photo."""
+        with self._journal.database.read() as tx:
+            row = self._linked(tx, link)
+            photos = {f.sha256 for f in self._files(tx, row.id) if f.kind == "photo"}
+        if sha256 not in photos:
+            raise InputError("there is no such photo")
+        return self._tools.vault.get(sha256)
+
+    def add_video(self, link: str, data: bytes) -> str:
+        """The recording of the challenge; a newer one takes the place of the older."""
+        with self._journal.writing() as tx:
+            row = self._linked(tx, link)
+            return self._add_file(tx, row, "video", data, SUBJECT, replace=True)
+
+    def add_voice(self, link: str, data: bytes) -> str:
+        """Register a clip of one's voice."""
+        with self._journal.writing() as tx:
+            row = self._linked(tx, link)
+            if sum(f.kind == "voice" for f in self._files(tx, row.id)) >= MOST_VOICES:
+                raise ConflictError(f"at most {MOST_VOICES} clips can be registered")
+            return self._add_file(tx, row, "voice", data, SUBJECT)
+
+    def prepare(self, link: str, choices: Choices, public_key: bytes) -> Prepared:
+        """Write the record these choices make, to be shown in full and signed.
+
+        Raises InputError or ConflictError for what is missing, ConsentError for a record that
+        nobody could give. Somebody under age is turned away, and what they gave is deleted.
+        """
+        if choices.adult == "minor":
+            self.decline(link, why="minor")
+            raise InputError("Only adults can take part. What you gave so far was deleted.")
+        key = _public_key(public_key)
+        with self._journal.writing() as tx:
+            row = self._linked(tx, link)
+            record = self._write(tx, row, choices, dsse.key_id(key))
+            record.check()
+            body = record.to_bytes()
+            tx.execute(
+                consents.update()
+                .where(consents.c.id == row.id)
+                .values(prepared=body, prepared_public=key)
+            )
+        return Prepared(body, dsse.pae(PAYLOAD_TYPE, body), record.subject_key, _words(record))
+
+    def confirm(self, link: str, signature: bytes) -> ReceiptFile:
+        """Take the subject's signature over the prepared record. The link is used up.
+
+        Raises ConsentError when the signature does not hold. What comes back is shown once.
+        """
+        with self._journal.writing() as tx:
+            row = self._linked(tx, link)
+            if row.prepared is None:
+                raise ConflictError("the record changed; look at it once more before you sign")
+            record, envelope = self._countersigned(row, signature)
+            token, digest = fresh_token()
+            self._keep(tx, row, record, envelope)
+            tx.execute(
+                consent_links.update()
+                .where(consent_links.c.token_sha256 == token_digest(link))
+                .values(used_at=self._journal.clock())
+            )
+            receipt = self._move(
+                tx, row, ConsentState.CAPTURED, Kind.CONSENT_CAPTURED, SUBJECT,
+                facts=(("record_sha256", record.sha256), ("version", record.version)),
+                version=record.version, receipt_sha256=digest, prepared=None,
+                prepared_public=None, not_after=parse_time(record.not_after),
+            )  # fmt: skip
+        return write_receipt(self._tools, record, envelope, "captured", receipt.index, token)
+
+    def decline(self, link: str, why: str = "declined") -> None:
+        """Say no: everything given so far is deleted, name and contact too."""
+        with self._journal.writing() as tx:
+            row = self._linked(tx, link)
+            files = [f.sha256 for f in self._files(tx, row.id)]
+            self._move(
+                tx, row, ConsentState.WITHDRAWN, Kind.CONSENT_WITHDRAWN, SUBJECT, why=(why,)
+            )
+            tx.execute(consent_files.delete().where(consent_files.c.consent_id == row.id))
+            self._tools.subjects.erase(tx, row.subject_id)
+        self._tools.vault.drop(files)
+
+    @staticmethod
+    def make_key() -> tuple[bytes, bytes]:
+        """(PKCS #8 PEM, raw public key) for whoever cannot make one. The private half is handed
+        over and never stored."""
+        key = Ed25519PrivateKey.generate()
+        pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        return pem, dsse.public_bytes(key)
+
+    # -------------------------------------------------------------------------------------------
+
+    def _linked(self, tx: sa.Connection, link: str) -> Any:
+        """The draft a link leads to, with the link's `expires_at`."""
+        row = tx.execute(
+            sa.select(consents, consent_links.c.expires_at, consent_links.c.used_at)
+            .join(consent_links, consent_links.c.consent_id == consents.c.id)
+            .where(consent_links.c.token_sha256 == token_digest(link))
+        ).first()
+        if row is None or row.used_at is not None or row.expires_at <= self._journal.clock():
+            raise LinkError("this link was used, has expired, or never existed")
+        if row.state != ConsentState.DRAFT:
+            raise LinkError("this link has done its work")
+        return row
+
+    def _write(
+        self, tx: sa.Connection, row: Any, choices: Choices, key_id: str
+    ) -> ConsentRecord:
+        offer, files = Offer.kept(row.offer), self._files(tx, row.id)
+        settings, notice = self._tools.settings, Notice.of(self._tools.settings)
+        photos = tuple(f.sha256 for f in files if f.kind == "photo")
+        liveness = liveness_of(row, files, offer.kind)
+        problems = [t for broken, t in _missing(offer, choices, notice, photos, liveness) if broken]
+        if problems:
+            raise InputError("; ".join(problems))
+        notice.keep(tx, self._journal.clock)
+        begins = self._journal.clock()
+        declared = offer.kind == SubjectKind.SELF_DECLARED
+        return ConsentRecord(
+            consent_id=row.id,
+            version=1,
+            prev_sha256="",
+            subject_id=row.subject_id,
+            subject_kind=offer.kind,
+            adult=choices.adult,
+            jurisdiction=offer.jurisdiction,
+            subject_key=key_id,
+            controller=settings.controller,
+            notice_sha256=notice.sha256,
+            notice_language=notice.language,
+            lawful_basis=BASIS,
+            purposes=tuple(p for p in offer.purposes if p in choices.purposes),
+            purpose_text=(choices.purpose_text or offer.purpose_text).strip(),
+            prohibited=PROHIBITED,
+            requesters=offer.requesters,
+            projects=offer.projects,
+            audience=choices.audience,
+            max_seconds=offer.max_seconds,
+            max_side=offer.max_side,
+            max_outputs=offer.max_outputs,
+            max_per_day=offer.max_per_day,
+            languages=offer.languages,
+            photo_mode=offer.photo_mode,
+            photos=photos,
+            voice_source=offer.voice_source,
+            voices=tuple(f.sha256 for f in files if f.kind == "voice"),
+            label=offer.label or (DEVELOPMENT_LABEL if declared else ""),
+            not_before=rfc3339(begins),
+            not_after=rfc3339(begins + timedelta(days=choices.days)),
+            liveness=liveness,
+            evidence=tuple(f.sha256 for f in files if f.kind not in ("photo", "voice")),
+        )
+
+    def _countersigned(self, row: Any, signature: bytes) -> tuple[ConsentRecord, bytes]:
+        """The envelope with both signatures, opened again as any reader would."""
+        body, public = row.prepared, row.prepared_public
+        try:
+            key = Ed25519PublicKey.from_public_bytes(public)
+            key.verify(signature, dsse.pae(PAYLOAD_TYPE, body))
+        except (InvalidSignature, ValueError) as error:
+            raise ConsentError("the signature does not hold for this record") from error
+        envelope = json.loads(dsse.sign(body, PAYLOAD_TYPE, self._tools.platform_key))
+        own = envelope["signatures"][0]["keyid"]
+        subject = {
+            "keyid": dsse.key_id(public), "sig": base64.b64encode(signature).decode(),
+        }  # fmt: skip
+        envelope["signatures"].insert(0, subject)
+        sealed = json.dumps(envelope, sort_keys=True, separators=(",", ":")).encode()
+        keys = {own: dsse.public_bytes(self._tools.platform_key), subject["keyid"]: public}
+        return open_consent(sealed, keys, own), sealed
+
+    def _keep(self, tx: sa.Connection, row: Any, record: ConsentRecord, envelope: bytes) -> None:
+        now = self._journal.clock()
+        tx.execute(
+            subject_keys.insert().values(
+                id=record.subject_key, subject_id=row.subject_id, public=row.prepared_public,
+                created_at=now,
+            )
+        )  # fmt: skip
+        tx.execute(
+            consent_versions.insert().values(
+                consent_id=row.id,
+                version=record.version,
+                envelope=envelope,
+                record_sha256=record.sha256,
+                limits={"max_outputs": record.max_outputs, "max_per_day": record.max_per_day},
+                created_at=now,
+            )
+        )
+
+def picture_size(data: bytes) -> tuple[int, int]:
+    """(width, height) from the header alone; nothing is decoded. Raises InputError."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(data), formats=["PNG", "JPEG", "WEBP"]) as picture:
+                width, height = picture.size
+    except (
+        UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError,
+        Image.DecompressionBombWarning,
+    ) as error:  # fmt: skip
+        raise InputError("a photo is a PNG, JPEG or WebP file of at most 40 megapixels") from error
+    if width * height > MOST_PIXELS:
+        raise InputError("a photo has at most 40 megapixels")
+    return width, height
+
+
+def _missing(
+    offer: Offer, choices: Choices, notice: Notice, photos: tuple[str, ...], liveness: int
+) -> tuple[tuple[bool, str], ...]:
+    audiences = AUDIENCES[: AUDIENCES.index(offer.audience) + 1]
+    return (
+        (choices.notice_sha256 != notice.sha256, "read the notice as it stands now"),
+        (not choices.purposes, "tick at least one purpose"),
+        (not set(choices.purposes) <= set(offer.purposes), "only offered purposes can be ticked"),
+        (choices.adult != "adult", "say that you are an adult; only adults can take part"),
+        (choices.audience not in audiences, "the audience cannot be wider than offered"),
+        (not 1 <= choices.days <= offer.days, f"a consent lasts 1 to {offer.days} days"),
+        (len(photos) < LEAST_PHOTOS, f"register at least {LEAST_PHOTOS} photos"),
+        (offer.kind == SubjectKind.LIVING and liveness < 1,
+         "record the statement, or have a reviewer see you live"),
+        (choices.purpose_text is not None and not 20 <= len(choices.purpose_text.strip()) <= 2000,
+         "describe the purpose in 20 to 2000 characters"),
+    )  # fmt: skip
+
+
+def _public_key(raw: bytes) -> bytes:
+    try:
+        Ed25519PublicKey.from_public_bytes(raw)
+    except ValueError as error:
+        raise InputError("this is not an Ed25519 public key") from error
+    return raw
+
+
+def _words(record: ConsentRecord) -> str:
+    """The record in plain words, for the last look before signing."""
+    purposes = " ".join(PURPOSES[p] for p in record.purposes)
+    return (
+        f"{record.controller} may make videos of your face speaking. What for: {purposes} "
+        f"In detail: {record.purpose_text} "
+        f"At most {record.max_outputs} videos, {record.max_per_day} a day, each at most "
+        f"{record.max_seconds} seconds, from {len(record.photos)} registered photos. "
+        f"Audience: {record.audience}. From {record.not_before[:10]} to {record.not_after[:10]}, "
+        f"or until you withdraw. Never: {', '.join(record.prohibited)}."
+    )

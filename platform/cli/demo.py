@@ -1,0 +1,104 @@
+"""primafacie demo: the whole road once, and four tries to leave it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+if TYPE_CHECKING:
+    from primafacie.platform.walkthrough import Step
+
+MARKER: Final = ".primafacie-demo"
+
+
+@click.command("demo")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path("demo"),
+              show_default=True, help="Folder for the video and everything that proves it.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
+def demo(out: Path, as_json: bool) -> None:
+    """Make one consented, marked, signed and logged talking face, and refuse four others."""
+    from primafacie.platform.settings import Settings
+    from primafacie.platform.walkthrough import Walkthrough
+    from primafacie.platform.wiring import Services
+
+    start = time.perf_counter()
+    folder = _fresh(out)
+    say = (lambda text: None) if as_json else (lambda text: click.echo(f"  {text} …", err=True))
+    say("Keys, a development certificate chain, the database and the log")
+    with Services.open(Settings(data_dir=folder / "data")) as services:
+        walk = Walkthrough(services, folder, tell=say)
+        walk.run()
+    seconds = time.perf_counter() - start
+    if as_json:
+        click.echo(json.dumps(_document(folder, walk.steps, walk.verdict, seconds)))
+        return
+    _table(walk.steps, seconds)
+    _what_to_look_at(folder)
+
+
+def _fresh(out: Path) -> Path:
+    """An empty folder of ours; a folder that is not ours is never emptied."""
+    if out.exists():
+        if any(out.iterdir()) and not (out / MARKER).exists():
+            raise click.UsageError(f"{out} holds something else; name another folder with --out")
+        shutil.rmtree(out)
+    out.mkdir(parents=True)
+    (out / MARKER).write_text("made by primafacie demo; emptied by the next run\n")
+    return out
+
+
+def _document(
+    folder: Path, steps: list[Step], verdict: dict[str, object], seconds: float
+) -> dict[str, object]:
+    return {
+        "folder": str(folder),
+        "video": str(folder / "talking-face.mp4"),
+        "seconds": round(seconds, 2),
+        "verdict": verdict["verdict"],
+        "steps": [
+            {"name": s.name, "seconds": round(s.seconds, 3), "log_index": s.log_index,
+             "note": s.note}
+            for s in steps
+        ],
+    }  # fmt: skip
+
+
+def _table(steps: list[Step], seconds: float) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title="One road, and four tries to leave it", title_justify="left")
+    table.add_column("step")
+    table.add_column("s", justify="right")
+    table.add_column("log", justify="right")
+    table.add_column("what came of it", overflow="fold")
+    for step in steps:
+        index = "" if step.log_index is None else str(step.log_index)
+        table.add_row(step.name, f"{step.seconds:.2f}", index, step.note)
+    table.add_section()
+    table.add_row("all of it", f"{seconds:.1f}", "", "")
+    console = Console(file=sys.stdout)
+    if not console.is_terminal:
+        console = Console(file=sys.stdout, width=140)
+    console.print(table)
+
+
+def _what_to_look_at(folder: Path) -> None:
+    click.echo(
+        f"""
+Look at
+  {folder}/talking-face.mp4      the video, in any player
+  {folder}/contact-sheet.png     twenty frames of it
+  {folder}/manifest.json         what its Content Credential says
+  {folder}/verdict.json          what the examiner found in its bytes
+  {folder}/release-proof.json    the log entry of its release, with the proof that it is there
+Check it yourself
+  primafacie verify {folder}/talking-face.mp4
+"""
+    )

@@ -1,0 +1,145 @@
+"""Journal: the only hand that writes to the log on the platform's side.
+
+State and entry go into ONE transaction: `with journal.writing() as tx: change rows; journal.append
+(tx, entry)`. What the log cannot take is not done: AuditError and database trouble come out as
+UnavailableError, after the rollback.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import shutil
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import sqlalchemy as sa
+
+from primafacie.audit.canonical import Json
+from primafacie.audit.checkpoint import Checkpoint
+from primafacie.audit.entry import Kind, LogEntry, Outcome
+from primafacie.audit.errors import AuditError, NotPublished
+from primafacie.audit.log import Log, Receipt
+from primafacie.platform.clock import Clock, now
+from primafacie.platform.database import Database
+from primafacie.platform.errors import UnavailableError
+from primafacie.platform.tables import request_entries, requests
+
+ROOM: Final = 32 * 1024 * 1024  # bytes that must be free on the disk for the log to count as ready
+OPERATOR: Final = "operator"  # whoever has a shell on the machine
+SYSTEM: Final = "system"  # the clock: expiry, sweeps
+
+
+class _Rehearsal(Exception):
+    """Ends a transaction that was never meant to commit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """The log, the database it stands in, and the clock both are told by."""
+
+    database: Database
+    log: Log = field(repr=False)
+    folder: Path
+    source_key: bytes = field(repr=False)
+    clock: Clock = now
+
+    @contextmanager
+    def writing(self) -> Iterator[sa.Connection]:
+        """A write transaction. Raises UnavailableError when the log or database cannot take it."""
+        try:
+            with self.database.write() as tx:
+                yield tx
+        except AuditError as error:
+            raise UnavailableError(f"this cannot be logged now: {error}") from error
+
+    def append(self, tx: sa.Connection, entry: LogEntry) -> Receipt:
+        """Append the entry in the caller's transaction, and note it on its request's page."""
+        receipt = self.log.append(tx, entry)
+        known = sa.exists().where(requests.c.id == entry.rid)
+        tx.execute(
+            request_entries.insert().from_select(
+                ["rid", "log_index", "kind", "at"],
+                sa.select(
+                    sa.literal(entry.rid),
+                    sa.literal(receipt.index, sa.BigInteger),
+                    sa.literal(entry.kind.value),
+                    sa.literal(self.clock(), request_entries.c.at.type),
+                ).where(known),
+            )
+        )
+        return receipt
+
+    def record(self, entry: LogEntry) -> Receipt:
+        """Append one entry in a transaction of its own; durable when this returns."""
+        with self.writing() as tx:
+            return self.append(tx, entry)
+
+    def prove(self, receipt: Receipt) -> str:
+        """The tlog-proof of a committed entry, under a checkpoint signed now or before."""
+        return self.proof_of(receipt.index)
+
+    def proof_of(self, index: int) -> str:
+        """The tlog-proof of the leaf at `index`. Publishes a checkpoint when none covers it."""
+        try:
+            with self.database.read() as tx:
+                return self.log.prove(tx, index)
+        except NotPublished:
+            self.publish()
+        with self.database.read() as tx:
+            return self.log.prove(tx, index)
+
+    def publish(self) -> Checkpoint:
+        """Sign the log as it stands; the newest checkpoint when nothing was added since."""
+        with self.writing() as tx:
+            return self.log.publish(tx)
+
+    def ready(self) -> bool:
+        """Can an entry be written now? Tried with a real one, which is then rolled back."""
+        try:
+            if shutil.disk_usage(self.folder).free < ROOM:
+                return False
+            with self.database.write() as tx:
+                self.log.append(tx, self.event(Kind.SERVICE_STARTED, SYSTEM))
+                raise _Rehearsal
+        except _Rehearsal:
+            return True
+        except (AuditError, UnavailableError, OSError, sa.exc.SQLAlchemyError):
+            return False
+
+    def event(
+        self,
+        kind: Kind,
+        actor: str,
+        *,
+        rid: str = "",
+        subject: str = "",
+        out: Outcome = Outcome.OK,
+        why: Sequence[str] = (),
+        facts: Sequence[tuple[str, str | int]] = (),
+        payload: Mapping[str, Json] | None = None,
+    ) -> LogEntry:
+        """An entry at this moment; one that belongs to no request gets a fresh rid."""
+        return LogEntry(
+            kind=kind,
+            rid=rid or uuid.uuid4().hex,
+            at=self.clock(),
+            actor=actor,
+            subject=subject,
+            out=out,
+            why=tuple(why),
+            facts=tuple(sorted(facts)),
+            payload=payload,
+        )
+
+    def source(self, address: str) -> str:
+        """A network address as the log keeps it: keyed, and under another key every day."""
+        if not address:
+            return ""
+        day = self.clock().date().isoformat()
+        mac = hmac.new(self.source_key, f"{day}\0{address}".encode(), hashlib.sha256)
+        return mac.hexdigest()[:16]

@@ -1,0 +1,444 @@
+"""Requests: asking for a video, following it, fetching it. What decides is the gate, not this file.
+
+A well-formed request becomes a row and a log entry in one transaction; a malformed one becomes a
+log entry alone. Whether it is allowed is decided when a worker takes it up, from the facts of that
+moment.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from primafacie.audit.entry import Kind, Outcome
+from primafacie.generator.controls import Controls
+from primafacie.platform.accounts import Account
+from primafacie.platform.assets import Assets, AssetView, released_by
+from primafacie.platform.database import now_ms
+from primafacie.platform.errors import (
+    AccessError,
+    ConflictError,
+    InputError,
+    NotFoundError,
+)
+from primafacie.platform.journal import Journal
+from primafacie.platform.queue import Queue, outputs_of
+from primafacie.platform.tables import request_entries, request_stages, requests
+from primafacie.platform.vault import Vault
+from primafacie.safeguards.decision import Reason
+
+DONE: Final = ("released", "refused", "withheld", "failed", "aborted", "cancelled")
+STATES: Final = ("queued", "running", *DONE)
+WAITING: Final = 20  # requests one person may have in the queue
+_OVERSEERS: Final = ("reviewer", "steward", "auditor", "admin")
+_ID = re.compile(r"[0-9a-f]{32}")
+_WORD = re.compile(r"[a-z-]{1,32}")
+_KEY = re.compile(r"[!-~]{1,128}")
+_R = requests.c
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What a requester hands in. idempotency_key: the same key means the same request."""
+
+    project_id: str
+    consent_id: str
+    purpose: str
+    audience: str
+    photo: bytes = field(repr=False)
+    voice: bytes = field(repr=False)
+    controls: Controls
+    voice_synthetic: bool = False
+    idempotency_key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StageEvent:
+    """The request reached a stage; n counts from 1."""
+
+    n: int
+    stage: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a request stands, and what happened after event `after`."""
+
+    state: str
+    stage: str
+    done: bool
+    events: tuple[StageEvent, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RequestView:
+    """A request as people see it. place: its place in the queue, 0 when it is not waiting.
+
+    reasons: every rule that said no. entries: (log index, kind, time) of its story.
+    """
+
+    rid: str
+    requester_id: str
+    project_id: str
+    consent_id: str
+    purpose: str
+    audience: str
+    controls: Controls
+    photo_sha256: str
+    voice_sha256: str
+    voice_synthetic: bool
+    state: str
+    stage: str
+    received_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    attempts: int
+    cancel_asked: bool
+    place: int
+    reasons: tuple[Reason, ...]
+    message: str
+    decision_id: str
+    policy_sha256: str
+    asset: AssetView | None
+    entries: tuple[tuple[int, str, datetime], ...]
+
+    @property
+    def done(self) -> bool:
+        """Nothing more will happen to it."""
+        return self.state in DONE
+
+
+@dataclass(frozen=True, slots=True)
+class SealedFile:
+    """A released file, ready to be handed out."""
+
+    path: Path
+    name: str
+    size: int
+    sha256: str
+
+    @property
+    def etag(self) -> str:
+        """A strong entity tag."""
+        return f'"{self.sha256}"'
+
+
+class Requests:
+    """The requests of one installation."""
+
+    def __init__(
+        self, journal: Journal, vault: Vault, queue: Queue, assets: Assets, queue_name: str
+    ) -> None:
+        self._journal, self._vault, self._queue = journal, vault, queue
+        self._assets, self._queue_name = assets, queue_name
+
+    def submit(self, actor: Account, submission: Submission) -> RequestView:
+        """Take a request in: row and log entry in one transaction.
+
+        Raises InputError (logged too) for a malformed one, ConflictError when too many wait. The
+        same idempotency key from the same person gives the same request again.
+        """
+        try:
+            self._check(submission)
+        except InputError as error:
+            self._refuse(actor, submission, error)
+            raise
+        same = _same_key(actor, submission)
+        with self._journal.writing() as tx:
+            known = self._known(tx, same)
+            if known is not None:
+                return self.show(actor, known)
+            self._check_waiting(tx, actor)
+            rid = uuid.uuid4().hex
+            photo = self._vault.put(tx, "photo", submission.photo)
+            voice = self._vault.put(tx, "voice", submission.voice)
+            row = self._row(rid, actor, submission, photo, voice, same)
+            tx.execute(requests.insert().values(row))
+            tx.execute(
+                request_stages.insert().values(
+                    rid=rid, n=1, stage="queued", at=self._journal.clock()
+                )
+            )
+            self._journal.append(
+                tx,
+                self._journal.event(
+                    Kind.REQUEST_RECEIVED,
+                    actor.user_id,
+                    rid=rid,
+                    facts=(("project", submission.project_id), ("purpose", submission.purpose)),
+                    payload={"consent": submission.consent_id, "audience": submission.audience},
+                ),
+            )
+        return self.show(actor, rid)
+
+    def show(self, actor: Account, rid: str) -> RequestView:
+        """The request, for whoever asked and for those who oversee. Raises NotFoundError."""
+        with self._journal.database.read() as tx:
+            return self._view(tx, self._mine(tx, actor, rid), story=True)
+
+    def listed(
+        self,
+        actor: Account,
+        *,
+        state: str | None = None,
+        everyone: bool = False,
+        consent_id: str | None = None,
+        before: datetime | None = None,
+        limit: int = 50,
+    ) -> tuple[RequestView, ...]:
+        """Requests, newest first: one's own, or everyone's for those who oversee."""
+        if everyone:
+            actor.require(*_OVERSEERS)
+        chosen = sa.select(requests).order_by(_R.received_at.desc(), _R.id)
+        if not everyone:
+            chosen = chosen.where(_R.requester == actor.user_id)
+        if state is not None:
+            chosen = chosen.where(_R.state == state)
+        if consent_id is not None:
+            chosen = chosen.where(_R.consent_id == consent_id)
+        if before is not None:
+            chosen = chosen.where(_R.received_at < before)
+        with self._journal.database.read() as tx:
+            rows = tx.execute(chosen.limit(max(1, min(limit, 200)))).all()
+            return tuple(self._view(tx, row, story=False) for row in rows)
+
+    def cancel(self, actor: Account, rid: str) -> RequestView:
+        """Stop it: at once while it waits, at the next step while it runs."""
+        with self._journal.writing() as tx:
+            row = self._mine(tx, actor, rid)
+            if row.requester != actor.user_id:
+                actor.require("reviewer", "steward", "admin")
+            if row.state in DONE:
+                raise ConflictError(f"the request is {row.state} already")
+            tx.execute(requests.update().where(_R.id == rid).values(cancel=True))
+            self._queue.close_queued(tx, rid, actor.user_id, "asked")
+        return self.show(actor, rid)
+
+    def progress(self, actor: Account, rid: str, after: int = 0) -> Progress:
+        """Where it stands and the stages after number `after`."""
+        with self._journal.database.read() as tx:
+            row = self._mine(tx, actor, rid)
+            stages = tx.execute(
+                sa.select(request_stages)
+                .where(request_stages.c.rid == rid, request_stages.c.n > after)
+                .order_by(request_stages.c.n)
+            )
+            events = tuple(StageEvent(s.n, s.stage, s.at) for s in stages)
+        return Progress(row.state, row.stage, row.state in DONE, events)
+
+    def deliver(self, actor: Account, rid: str, how: str = "viewed") -> SealedFile:
+        """The released file; the log entry is written first. how: `viewed` or `downloaded`.
+
+        Raises NotFoundError before a release or after deletion, AccessError when the consent no
+        longer stands or the video was called back.
+        """
+        with self._journal.writing() as tx:
+            self._mine(tx, actor, rid)
+            asset = self._assets.view(tx, rid)
+            if asset is None or asset.deleted_at is not None:
+                raise NotFoundError("there is no video to this request")
+            kind = Kind.OUTPUT_DOWNLOADED if how == "downloaded" else Kind.OUTPUT_VIEWED
+            out = Outcome.ALLOW if asset.available else Outcome.DENY
+            why = () if asset.available else (f"consent_{asset.consent_status}",)
+            facts = (("asset", asset.name),)
+            entry = self._journal.event(kind, actor.user_id, rid=rid, out=out, why=why, facts=facts)
+            self._journal.append(tx, entry)
+        if not asset.available:
+            raise AccessError(f"the video is not handed out: its consent is {asset.consent_status}")
+        path = self._vault.sealed(asset.path)
+        return SealedFile(path, f"primafacie-{asset.name}.mp4", asset.size, asset.file_sha256)
+
+    def receipt(self, actor: Account, rid: str) -> bytes:
+        """JSON with which anybody can verify, offline, that the release is in the log."""
+        with self._journal.database.read() as tx:
+            self._mine(tx, actor, rid)
+            asset = self._assets.view(tx, rid)
+            if asset is None:
+                raise NotFoundError("there is no video to this request")
+            leaf = self._journal.log.leaf_bytes(tx, asset.log_index)
+        body = {
+            "format": "primafacie.release-receipt/1",
+            "rid": rid,
+            "file_sha256": asset.file_sha256,
+            "leaf": leaf.decode(),
+            "proof": self._journal.proof_of(asset.log_index),
+            "log_keys": list(self._journal.log.vkeys),
+        }
+        return json.dumps(body, indent=1).encode()
+
+    def photo(self, actor: Account, rid: str) -> bytes:
+        """The uploaded photo, for whoever uploaded it."""
+        with self._journal.database.read() as tx:
+            row = self._mine(tx, actor, rid)
+        if row.requester != actor.user_id:
+            raise AccessError("only the requester sees the uploaded photo")
+        return self._vault.get(row.photo_sha256)
+
+    def counts(self, actor: Account) -> Mapping[str, int]:
+        """state -> how many of one's own requests."""
+        chosen = (
+            sa.select(_R.state, sa.func.count())
+            .where(_R.requester == actor.user_id)
+            .group_by(_R.state)
+        )
+        with self._journal.database.read() as tx:
+            return {state: int(n) for state, n in tx.execute(chosen)}
+
+    def used_today(self, user_id: str) -> int:
+        """Videos released to this person since midnight UTC."""
+        midnight = self._journal.clock().replace(hour=0, minute=0, second=0, microsecond=0)
+        with self._journal.database.read() as tx:
+            return outputs_of(tx, released_by(user_id), midnight)[1]
+
+    def forget_uploads(self, before: datetime) -> int:
+        """Delete the uploads of requests that ended before then and that nothing else needs.
+        The rows keep the digests."""
+        ended = sa.select(_R.photo_sha256, _R.voice_sha256).where(
+            _R.finished_at < before, _R.kept.is_(True)
+        )
+        with self._journal.writing() as tx:
+            pairs = tx.execute(ended).all()
+            tx.execute(
+                requests.update()
+                .where(_R.finished_at < before, _R.kept.is_(True))
+                .values(kept=False)
+            )
+        self._vault.drop(digest for pair in pairs for digest in pair)
+        return len(pairs)
+
+    # -------------------------------------------------------------------------------------------
+
+    def _check(self, submission: Submission) -> None:
+        for what, text in (("project", submission.project_id), ("consent", submission.consent_id)):
+            if not _ID.fullmatch(text):
+                raise InputError(f"the {what} is named by 32 hexadecimal digits")
+        for what, text in (("purpose", submission.purpose), ("audience", submission.audience)):
+            if not _WORD.fullmatch(text):
+                raise InputError(f"the {what} is one word of the vocabulary")
+        if submission.idempotency_key and not _KEY.fullmatch(submission.idempotency_key):
+            raise InputError("an idempotency key has at most 128 visible characters")
+        self._vault.check("photo", submission.photo)
+        self._vault.check("voice", submission.voice)
+
+    def _refuse(self, actor: Account, submission: Submission, error: InputError) -> None:
+        self._journal.record(
+            self._journal.event(
+                Kind.HTTP_REQUEST,
+                actor.user_id,
+                out=Outcome.DENY,
+                why=("malformed_request",),
+                payload={"message": str(error), "consent": submission.consent_id[:64]},
+            )
+        )
+
+    def _check_waiting(self, tx: sa.Connection, actor: Account) -> None:
+        waiting = sa.select(sa.func.count()).where(
+            _R.requester == actor.user_id, _R.state.in_(("queued", "running"))
+        )
+        if tx.execute(waiting).scalar_one() >= WAITING:
+            raise ConflictError(f"{WAITING} of your requests are waiting; let some of them finish")
+
+    @staticmethod
+    def _known(tx: sa.Connection, same: str | None) -> str | None:
+        if same is None:
+            return None
+        return tx.execute(sa.select(_R.id).where(_R.same_key == same)).scalar()
+
+    def _row(
+        self, rid: str, actor: Account, asked: Submission, photo: str, voice: str, same: str | None
+    ) -> dict[str, Any]:
+        return {
+            "id": rid,
+            "requester": actor.user_id,
+            "project_id": asked.project_id,
+            "consent_id": asked.consent_id,
+            "purpose": asked.purpose,
+            "audience": asked.audience,
+            "photo_sha256": photo,
+            "voice_sha256": voice,
+            "voice_synthetic": asked.voice_synthetic,
+            "controls": asked.controls.to_params().decode(),
+            "same_key": same,
+            "state": "queued",
+            "stage": "queued",
+            "received_at": self._journal.clock(),
+            "decision_id": "",
+            "policy_sha256": "",
+            "reasons": [],
+            "message": "",
+            "permitted": False,
+            "kept": True,
+            "queue": self._queue_name,
+            "priority": 0,
+            "run_after": now_ms(),
+            "owner": "",
+            "claim": 0,
+            "attempts": 0,
+            "lease_until": 0,
+            "cancel": False,
+        }
+
+    def _mine(self, tx: sa.Connection, actor: Account, rid: str) -> Any:
+        row = tx.execute(sa.select(requests).where(_R.id == rid)).first()
+        if row is None or (row.requester != actor.user_id and not actor.has(*_OVERSEERS)):
+            raise NotFoundError("there is no such request")
+        return row
+
+    def _view(self, tx: sa.Connection, row: Any, *, story: bool) -> RequestView:
+        entries = tx.execute(
+            sa.select(request_entries)
+            .where(request_entries.c.rid == row.id)
+            .order_by(request_entries.c.log_index)
+        ).all() if story else ()  # fmt: skip
+        return RequestView(
+            rid=row.id,
+            requester_id=row.requester,
+            project_id=row.project_id,
+            consent_id=row.consent_id,
+            purpose=row.purpose,
+            audience=row.audience,
+            controls=Controls.from_params(row.controls.encode()),
+            photo_sha256=row.photo_sha256,
+            voice_sha256=row.voice_sha256,
+            voice_synthetic=row.voice_synthetic,
+            state=row.state,
+            stage=row.stage,
+            received_at=row.received_at,
+            started_at=row.started_at,
+            finished_at=row.finished_at,
+            attempts=row.attempts,
+            cancel_asked=row.cancel,
+            place=self._place(tx, row),
+            reasons=tuple(Reason(rule, sentence) for rule, sentence in row.reasons),
+            message=row.message,
+            decision_id=row.decision_id,
+            policy_sha256=row.policy_sha256,
+            asset=self._assets.view(tx, row.id) if row.state == "released" else None,
+            entries=tuple((e.log_index, e.kind, e.at) for e in entries),
+        )
+
+    @staticmethod
+    def _place(tx: sa.Connection, row: Any) -> int:
+        if row.state != "queued":
+            return 0
+        ahead = sa.select(sa.func.count()).where(
+            _R.state == "queued", _R.queue == row.queue, _R.received_at < row.received_at
+        )
+        return int(tx.execute(ahead).scalar_one()) + 1
+
+
+def _same_key(actor: Account, submission: Submission) -> str | None:
+    if not submission.idempotency_key:
+        return None
+    named = f"{actor.user_id}\0{submission.idempotency_key}"
+    return hashlib.sha256(named.encode()).hexdigest()

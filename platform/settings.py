@@ -1,0 +1,171 @@
+"""Settings: what an operator may choose. Read once, frozen, every field described.
+
+Sources, first wins: environment variables PRIMAFACIE_<FIELD>, then the TOML file that
+PRIMAFACIE_CONFIG names (or `primafacie.toml` in the working directory), then the defaults.
+An unknown name in either is an error, so that a mistyped or imagined switch is never silently
+ignored. Safety is not a setting: no field here weakens a check, a mark, a signature or the log.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from primafacie.platform.errors import SettingsError
+
+PREFIX: Final = "PRIMAFACIE_"
+CONFIG: Final = "PRIMAFACIE_CONFIG"
+CONFIG_FILE: Final = "primafacie.toml"
+
+Mode = Literal["development", "production"]
+
+
+class Settings(BaseSettings):
+    """One installation's choices. `Settings.read()` is the way to get them."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
+
+    mode: Mode = Field("development", description="development or production.")
+    debug: bool = Field(False, description="Flask's debugger; production refuses to start with it.")
+    data_dir: Path = Field(Path("data"), description="Folder of the database, keys and files.")
+    database_url: str = Field(
+        "", description="SQLAlchemy URL; empty means SQLite in the data folder."
+    )
+    passphrase_file: Path | None = Field(
+        None, description="File whose first line opens the keyring."
+    )
+    key_file: Path | None = Field(
+        None, description="File of at least 32 random bytes that opens the keyring."
+    )
+    controller: str = Field(
+        "Example Research Group", description="The organisation that answers for the processing."
+    )
+    controller_contact: str = Field(
+        "privacy@example.org", description="Where subjects reach the controller."
+    )
+    country: str = Field("ZZ", description="ISO 3166-1 code in the certificates; ZZ is nowhere.")
+    log_origin: str = Field(
+        "primafacie.example/log", description="The log's name in every checkpoint; never change it."
+    )
+    public_url: str = Field(
+        "http://127.0.0.1:8000", description="Address under which others reach the console."
+    )
+    host: str = Field("127.0.0.1", description="Address the console listens on.")
+    port: int = Field(8000, ge=1, le=65535, description="Port the console listens on.")
+    web_threads: int = Field(16, ge=2, le=256, description="Threads of the web server.")
+    session_minutes: int = Field(60, ge=5, le=720, description="Idle minutes until sign-in again.")
+    link_days: int = Field(7, ge=1, le=30, description="Days a consent link stays usable.")
+    consent_days: int = Field(365, ge=1, le=3653, description="Longest validity the forms offer.")
+    output_days: int = Field(90, ge=1, le=3653, description="Days a sealed file is kept.")
+    upload_days: int = Field(30, ge=1, le=365, description="Days a request's uploads are kept.")
+    daily_quota: int = Field(20, ge=1, le=10_000, description="Outputs a day for a new account.")
+    max_photo_bytes: int = Field(
+        15_000_000, ge=10_000, le=100_000_000, description="Largest photo, in bytes."
+    )
+    max_voice_bytes: int = Field(
+        30_000_000, ge=10_000, le=200_000_000, description="Largest voice clip, in bytes."
+    )
+    max_video_bytes: int = Field(
+        80_000_000, ge=10_000, le=500_000_000, description="Largest consent video, in bytes."
+    )
+    queue: str = Field("cpu", pattern=r"[a-z0-9]{1,16}", description="Queue a worker serves.")
+    lease_seconds: float = Field(
+        10.0, ge=1.0, le=300.0, description="A worker silent for so long has lost its request."
+    )
+    claim_chain: Path | None = Field(
+        None, description="PEM chain of the C2PA signing certificate; empty: the keyring's own."
+    )
+    claim_key: Path | None = Field(None, description="PEM key of the C2PA signing certificate.")
+    trust_anchor: Path | None = Field(None, description="PEM root of the C2PA signing chain.")
+    tsa_url: str = Field("", description="RFC 3161 time stamp service; empty: the keyring's own.")
+    tsa_anchor: Path | None = Field(None, description="PEM root of the time stamp service.")
+    broker: str = Field("", description="redis:// or amqp:// address for wake-ups; empty: poll.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least severe line that is written to stderr."
+    )
+
+    @property
+    def production(self) -> bool:
+        """Is this the real thing?"""
+        return self.mode == "production"
+
+    @property
+    def url(self) -> str:
+        """The database's SQLAlchemy URL."""
+        return self.database_url or f"sqlite:///{(self.data_dir / 'primafacie.db').absolute()}"
+
+    @field_validator("log_origin")
+    @classmethod
+    def _origin(cls, value: str) -> str:
+        if not value or any(c.isspace() or c == "+" for c in value):
+            raise ValueError("a log origin has neither blanks nor a plus sign")
+        return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _public(cls, value: str) -> str:
+        if not value.startswith(("http://", "https://")):
+            raise ValueError("a public address begins with http:// or https://")
+        return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _complete(self) -> Settings:
+        if self.passphrase_file and self.key_file:
+            raise ValueError("name a passphrase file or a key file, not both")
+        if len({bool(self.claim_chain), bool(self.claim_key), bool(self.trust_anchor)}) != 1:
+            raise ValueError("claim_chain, claim_key and trust_anchor belong together")
+        if bool(self.tsa_url) != bool(self.tsa_anchor):
+            raise ValueError("tsa_url and tsa_anchor belong together")
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, environment, TOML file: in this order, and nothing else."""
+        toml = TomlConfigSettingsSource(settings_cls, os.environ.get(CONFIG, CONFIG_FILE))
+        return init_settings, env_settings, toml
+
+    @classmethod
+    def read(cls, **given: Any) -> Settings:
+        """The settings. Raises SettingsError naming every bad or unknown one."""
+        _check_config()
+        known = {f"{PREFIX}{name}".upper() for name in cls.model_fields} | {CONFIG}
+        unknown = sorted(n for n in os.environ if n.startswith(PREFIX) and n not in known)
+        if unknown:
+            raise SettingsError(f"there is no setting of this name: {', '.join(unknown)}")
+        try:
+            return cls(**given)
+        except ValidationError as error:
+            raise SettingsError(_explain(error)) from error
+        except ValueError as error:  # the TOML file itself does not parse
+            raise SettingsError(f"the settings file is not TOML: {error}") from error
+
+
+def _check_config() -> None:
+    named = os.environ.get(CONFIG)
+    if named is not None and not Path(named).is_file():
+        raise SettingsError(f"{CONFIG} names a file that is not there: {named}")
+
+
+def _explain(error: ValidationError) -> str:
+    """Each problem with the setting's name; values are left out, they may be secret."""
+    lines = []
+    for problem in error.errors(include_input=False, include_url=False):
+        name = ".".join(str(part) for part in problem["loc"]) or "settings"
+        lines.append(f"{name}: {problem['msg']}")
+    return "; ".join(lines)

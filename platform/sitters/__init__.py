@@ -1,0 +1,1 @@
+"""How the portraits of invented sitters are modelled, lit and drawn."""

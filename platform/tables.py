@@ -1,0 +1,369 @@
+"""Every table but the log's. Times are UTC; ids are 32 hex characters unless said.
+
+Personal names and addresses stand here only as AES-GCM ciphertext under the subject's own key
+(`*_ct`), so that destroying that key erases them. Nothing here is the record of what happened:
+that is the log, written in the same transaction.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
+
+NAMES: Final = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+metadata: Final = sa.MetaData(naming_convention=NAMES)
+
+
+class Moment(sa.types.TypeDecorator[datetime]):
+    """An aware UTC time. SQLite forgets zones, so it is given back its own."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        """Refuse a time without a zone, store UTC."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a stored time must carry its zone")
+        utc = value.astimezone(UTC)
+        return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
+
+    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        """Give it back aware."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def _json() -> sa.types.TypeEngine[Any]:
+    return sa.JSON().with_variant(JSONB(), "postgresql")
+
+
+def _id(*args: Any, **options: Any) -> sa.Column[str]:
+    return sa.Column("id", sa.String(32), *args, primary_key=True, **options)
+
+
+def _ref(name: str, target: str, **options: Any) -> sa.Column[str]:
+    return sa.Column(name, sa.String(32), sa.ForeignKey(target), **options)
+
+
+def _sha(name: str, **options: Any) -> sa.Column[str]:
+    return sa.Column(name, sa.String(64), **options)
+
+
+users = sa.Table(
+    "users",
+    metadata,
+    _id(),
+    sa.Column("email", sa.String(254), nullable=False, unique=True),  # lower case
+    sa.Column("name", sa.String(120), nullable=False),
+    sa.Column("password_hash", sa.String(200), nullable=False),  # argon2id, encoded
+    sa.Column("active", sa.Boolean, nullable=False),
+    sa.Column("approved_until", Moment),
+    sa.Column("approved_by", sa.String(32)),
+    sa.Column("daily_quota", sa.Integer, nullable=False),
+    sa.Column("stamp", sa.String(32), nullable=False),  # changes whenever sessions must end
+    sa.Column("failures", sa.Integer, nullable=False),
+    sa.Column("locked_until", Moment),
+    sa.Column("created_at", Moment, nullable=False),
+)
+
+user_roles = sa.Table(
+    "user_roles",
+    metadata,
+    _ref("user_id", "users.id", primary_key=True),
+    sa.Column("role", sa.String(16), primary_key=True),
+    sa.CheckConstraint(
+        "role IN ('researcher','reviewer','steward','auditor','admin')", name="known_role"
+    ),
+)
+
+tokens = sa.Table(
+    "tokens",
+    metadata,
+    _id(),
+    _ref("user_id", "users.id", nullable=False, index=True),
+    sa.Column("name", sa.String(80), nullable=False),
+    _sha("secret_sha256", nullable=False, unique=True),
+    sa.Column("scopes", _json(), nullable=False),
+    sa.Column("created_at", Moment, nullable=False),
+    sa.Column("expires_at", Moment, nullable=False),
+    sa.Column("last_used_at", Moment),
+    sa.Column("revoked_at", Moment),
+)
+
+projects = sa.Table(
+    "projects",
+    metadata,
+    _id(),
+    sa.Column("title", sa.String(200), nullable=False),
+    sa.Column("summary", sa.Text, nullable=False),
+    sa.Column("ethics_reference", sa.String(120), nullable=False),
+    sa.Column("purposes", _json(), nullable=False),
+    _ref("applicant", "users.id", nullable=False),
+    _ref("principal", "users.id", nullable=False),
+    sa.Column("state", sa.String(16), nullable=False, index=True),
+    sa.Column("starts_at", Moment, nullable=False),
+    sa.Column("ends_at", Moment, nullable=False),
+    sa.Column("created_at", Moment, nullable=False),
+    sa.CheckConstraint("state IN ('applied','approved','rejected','ended')", name="known_state"),
+)
+
+project_members = sa.Table(
+    "project_members",
+    metadata,
+    _ref("project_id", "projects.id", primary_key=True),
+    _ref("user_id", "users.id", primary_key=True),
+)
+
+project_approvals = sa.Table(
+    "project_approvals",
+    metadata,
+    _ref("project_id", "projects.id", primary_key=True),
+    _ref("reviewer", "users.id", primary_key=True),
+    sa.Column("approved", sa.Boolean, nullable=False),
+    sa.Column("note", sa.Text, nullable=False),
+    sa.Column("at", Moment, nullable=False),
+)
+
+subjects = sa.Table(
+    "subjects",
+    metadata,
+    _id(),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("key_wrapped", sa.LargeBinary),  # the subject's own data key; NULL once erased
+    sa.Column("name_ct", sa.LargeBinary),
+    sa.Column("contact_ct", sa.LargeBinary),
+    sa.Column("created_at", Moment, nullable=False),
+    sa.Column("erased_at", Moment),
+)
+
+subject_keys = sa.Table(
+    "subject_keys",
+    metadata,
+    _sha("id", primary_key=True),  # sha256 of the raw public key
+    _ref("subject_id", "subjects.id", nullable=False, index=True),
+    sa.Column("public", sa.LargeBinary, nullable=False),  # Ed25519, 32 bytes
+    sa.Column("created_at", Moment, nullable=False),
+)
+
+consents = sa.Table(
+    "consents",
+    metadata,
+    _id(),
+    _ref("subject_id", "subjects.id", nullable=False, index=True),
+    _ref("steward", "users.id", nullable=False, index=True),
+    sa.Column("state", sa.String(16), nullable=False, index=True),
+    sa.Column("version", sa.Integer, nullable=False),  # 0 until the subject has signed
+    sa.Column("epoch", sa.Integer, nullable=False),
+    sa.Column("offer", _json(), nullable=False),
+    sa.Column("prepared", sa.LargeBinary),  # the record the subject was shown, until it is signed
+    sa.Column("prepared_public", sa.LargeBinary),  # the key that is to sign it
+    sa.Column("challenge", _json(), nullable=False),
+    sa.Column("witness", sa.String(32)),
+    sa.Column("reviewer", sa.String(32)),
+    sa.Column("held_by", sa.String(16), nullable=False),  # '', 'subject' or 'platform'
+    sa.Column("enrolment", sa.Text, nullable=False),  # why no template could be made, or ''
+    _sha("receipt_sha256", unique=True),  # of the token in the subject's receipt
+    sa.Column("not_after", Moment),
+    sa.Column("created_at", Moment, nullable=False),
+)
+
+consent_versions = sa.Table(
+    "consent_versions",
+    metadata,
+    _ref("consent_id", "consents.id", primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True),
+    sa.Column("envelope", sa.LargeBinary, nullable=False),
+    _sha("record_sha256", nullable=False, index=True),
+    sa.Column("limits", _json(), nullable=False),  # max_outputs and max_per_day of the record
+    sa.Column("created_at", Moment, nullable=False),
+)
+
+consent_moves = sa.Table(
+    "consent_moves",
+    metadata,
+    _ref("consent_id", "consents.id", primary_key=True),
+    sa.Column("epoch", sa.Integer, primary_key=True),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("actor", sa.String(32), nullable=False),  # user id, 'subject' or 'system'
+    sa.Column("log_index", sa.BigInteger, nullable=False),
+    sa.Column("at", Moment, nullable=False),
+)
+
+consent_links = sa.Table(
+    "consent_links",
+    metadata,
+    _sha("token_sha256", primary_key=True),
+    _ref("consent_id", "consents.id", nullable=False, index=True),
+    sa.Column("expires_at", Moment, nullable=False),
+    sa.Column("used_at", Moment),
+)
+
+consent_files = sa.Table(
+    "consent_files",  # photos, voice clips and evidence a consent rests on
+    metadata,
+    _ref("consent_id", "consents.id", primary_key=True),
+    _sha("sha256", primary_key=True),
+    sa.Column("kind", sa.String(16), primary_key=True),
+    sa.Column("width", sa.Integer, nullable=False),
+    sa.Column("height", sa.Integer, nullable=False),
+    sa.Column("added_at", Moment, nullable=False),
+    sa.CheckConstraint(
+        "kind IN ('photo','voice','video','id-check','written-release','witness','provenance')",
+        name="known_kind",
+    ),
+)
+
+templates = sa.Table(
+    "templates",
+    metadata,
+    _ref("consent_id", "consents.id", primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True),
+    sa.Column("model", sa.String(160), primary_key=True),
+    sa.Column("frames", sa.Integer, nullable=False),
+    sa.Column("vector_ct", sa.LargeBinary, nullable=False),
+    sa.Column("created_at", Moment, nullable=False),
+)
+
+never_me = sa.Table(
+    "never_me",
+    metadata,
+    _id(),
+    _ref("subject_id", "subjects.id", nullable=False),
+    sa.Column("model", sa.String(160), nullable=False, index=True),
+    sa.Column("frames", sa.Integer, nullable=False),
+    sa.Column("vector_ct", sa.LargeBinary, nullable=False),
+    sa.Column("added_at", Moment, nullable=False),
+)
+
+notices = sa.Table(
+    "notices",
+    metadata,
+    _sha("sha256", primary_key=True),
+    sa.Column("language", sa.String(16), nullable=False),
+    sa.Column("title", sa.String(200), nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("added_at", Moment, nullable=False),
+)
+
+requests = sa.Table(
+    "requests",  # the row IS the queue
+    metadata,
+    _id(),
+    _ref("requester", "users.id", nullable=False, index=True),
+    sa.Column("project_id", sa.String(32), nullable=False),
+    sa.Column("consent_id", sa.String(32), nullable=False, index=True),
+    sa.Column("purpose", sa.String(32), nullable=False),
+    sa.Column("audience", sa.String(32), nullable=False),
+    _sha("photo_sha256", nullable=False, index=True),
+    _sha("voice_sha256", nullable=False, index=True),
+    sa.Column("voice_synthetic", sa.Boolean, nullable=False),
+    sa.Column("controls", sa.Text, nullable=False),  # JSON
+    _sha("same_key", nullable=True),  # digest of requester and Idempotency-Key
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("stage", sa.String(32), nullable=False),
+    sa.Column("received_at", Moment, nullable=False),
+    sa.Column("started_at", Moment),
+    sa.Column("finished_at", Moment),
+    sa.Column("decision_id", sa.String(32), nullable=False),
+    sa.Column("policy_sha256", sa.String(64), nullable=False),
+    sa.Column("reasons", _json(), nullable=False),  # [[rule, sentence], ...]
+    sa.Column("message", sa.Text, nullable=False),
+    sa.Column("kept", sa.Boolean, nullable=False),  # its uploads are still there
+    sa.Column("permitted", sa.Boolean, nullable=False),  # the log holds its permit.issued
+    # -- the lease; all times are the database's Unix milliseconds
+    sa.Column("queue", sa.String(16), nullable=False),
+    sa.Column("priority", sa.Integer, nullable=False),
+    sa.Column("run_after", sa.BigInteger, nullable=False),
+    sa.Column("owner", sa.String(64), nullable=False),
+    sa.Column("claim", sa.BigInteger, nullable=False),  # the fencing token
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("lease_until", sa.BigInteger, nullable=False),
+    sa.Column("cancel", sa.Boolean, nullable=False),
+    sa.UniqueConstraint("same_key"),
+    sa.Index("ix_requests_queue", "state", "queue", "run_after"),
+    sa.Index("ix_requests_received", "requester", "received_at"),
+    sa.CheckConstraint(
+        "state IN ('queued','running','released','refused','withheld','failed','aborted',"
+        "'cancelled')",
+        name="known_state",
+    ),
+)
+
+request_stages = sa.Table(
+    "request_stages",
+    metadata,
+    _ref("rid", "requests.id", primary_key=True),
+    sa.Column("n", sa.Integer, primary_key=True),
+    sa.Column("stage", sa.String(32), nullable=False),
+    sa.Column("at", Moment, nullable=False),
+)
+
+request_entries = sa.Table(
+    "request_entries",  # where in the log the story of a request is
+    metadata,
+    _ref("rid", "requests.id", primary_key=True),
+    sa.Column("log_index", sa.BigInteger, primary_key=True),
+    sa.Column("kind", sa.String(40), nullable=False),
+    sa.Column("at", Moment, nullable=False),
+)
+
+assets = sa.Table(
+    "assets",
+    metadata,
+    sa.Column("asset_number", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("sound_number", sa.BigInteger, nullable=False, index=True),  # its low 32 bits
+    _ref("rid", "requests.id", nullable=False, unique=True),
+    _ref("consent_id", "consents.id", nullable=False, index=True),
+    _sha("file_sha256", nullable=False, unique=True),
+    _sha("manifest_sha256", nullable=False, index=True),
+    sa.Column("path", sa.String(64), nullable=False),  # inside the vault
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("fingerprint", sa.LargeBinary, nullable=False),
+    sa.Column("log_index", sa.BigInteger, nullable=False),
+    sa.Column("leaf", sa.LargeBinary, nullable=False),
+    sa.Column("released_at", Moment, nullable=False),
+    # -- told by the worker after the release; for people to read, decided upon by nothing
+    sa.Column("asset_uuid", sa.String(32), nullable=False),
+    sa.Column("manifest_label", sa.String(200), nullable=False),
+    sa.Column("milliseconds", sa.Integer, nullable=False),
+    sa.Column("width", sa.Integer, nullable=False),
+    sa.Column("height", sa.Integer, nullable=False),
+    sa.Column("millifps", sa.Integer, nullable=False),
+    # -- what became of it
+    sa.Column("quarantined_at", Moment),
+    sa.Column("deleted_at", Moment),
+)
+
+uploads = sa.Table(
+    "uploads",
+    metadata,
+    _sha("sha256", primary_key=True),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("created_at", Moment, nullable=False),
+)
+
+policy_activations = sa.Table(
+    "policy_activations",
+    metadata,
+    _id(),
+    _sha("policy_sha256", nullable=False),
+    sa.Column("sources", _json(), nullable=False),  # kept so that old decisions can be replayed
+    sa.Column("schema_text", sa.Text, nullable=False),
+    sa.Column("proposed_by", sa.String(32), nullable=False),
+    sa.Column("activated_by", sa.String(32)),
+    sa.Column("proposed_at", Moment, nullable=False),
+    sa.Column("activated_at", Moment, index=True),
+)

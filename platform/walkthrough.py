@@ -1,0 +1,364 @@
+"""Walkthrough: the whole road once, with a sitter who does not exist, and four tries to leave it.
+
+Nothing here is staged: it uses the same services, the same worker and the same gate as the
+console, and everything it prints was done and logged a moment before.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+import wave
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from numpy.typing import NDArray
+from PIL import Image
+
+from primafacie.generator.controls import Controls
+from primafacie.platform.accounts import Account
+from primafacie.platform.clock import now
+from primafacie.platform.consents import Choices, Offer
+from primafacie.platform.jobs import Worker
+from primafacie.platform.requests import RequestView, Submission
+from primafacie.platform.sitter import SITTERS, Sitter
+from primafacie.platform.wiring import Services
+
+SENTENCE: Final = (
+    "Hello. I am a person who does not exist. My face was drawn, my voice is synthetic, "
+    "and this video could only be made because my consent says so."
+)
+PORTRAIT_SIDE: Final = 768
+ENROLMENT: Final = 5  # pictures besides the portrait
+
+
+@dataclass(slots=True)
+class Step:
+    """One line of the table: what was done, how long it took, where the log says so."""
+
+    name: str
+    seconds: float = 0.0
+    log_index: int | None = None
+    note: str = ""
+
+
+@dataclass(slots=True)
+class Cast:
+    """The people of the walkthrough. All of them are made up."""
+
+    steward: Account
+    reviewer: Account
+    researcher: Account
+    auditor: Account
+    project_id: str
+
+
+@dataclass(slots=True)
+class Walkthrough:
+    """Runs in order: `people`, `consent`, `request`, `verify`, `refusals`, `keepsakes`."""
+
+    services: Services
+    folder: Path
+    sitter: Sitter = SITTERS[0]
+    stranger: Sitter = SITTERS[1]
+    sentence: str = SENTENCE
+    tell: Callable[[str], None] = lambda text: None
+    steps: list[Step] = field(default_factory=list)
+    cast: Cast | None = None
+    consent_id: str = ""
+    consent_token: str = ""
+    portrait: bytes = b""
+    voice: bytes = b""
+    video: RequestView | None = None
+    file: Path | None = None
+    verdict: dict[str, Any] = field(default_factory=dict)
+
+    def run(self) -> list[Step]:
+        """Everything. Raises as soon as one step does not end as it must."""
+        self.people()
+        self.consent()
+        self.request()
+        self.verify()
+        self.refusals()
+        self.keepsakes()
+        return self.steps
+
+    # --- the road -------------------------------------------------------------------------------
+
+    def people(self) -> None:
+        """A steward, a reviewer, a researcher with an approved project, and an auditor."""
+        with self._step("Accounts and an approved project", "two people, four eyes") as step:
+            accounts, projects = self.services.accounts, self.services.projects
+            made = {
+                role: accounts.add(
+                    None,
+                    email=f"{role}@example.org",
+                    name=f"Demo {role}",
+                    password=_password(),
+                    roles={role},
+                )
+                for role in ("steward", "reviewer", "researcher", "auditor")
+            }
+            accounts.grant(made["reviewer"], made["researcher"].user_id, now() + timedelta(days=30))
+            project = projects.apply(
+                made["researcher"],
+                title="How a consented talking face is made",
+                summary="A demonstration with a sitter who does not exist.",
+                ethics_reference="none needed: no person takes part",
+                purposes=("demonstration",),
+                principal=made["researcher"].user_id,
+                members=(made["researcher"].user_id,),
+                starts_at=now() - timedelta(minutes=1),
+                ends_at=now() + timedelta(days=30),
+            )
+            projects.decide(made["reviewer"], project.project_id, approve=True)
+            self.cast = Cast(
+                made["steward"], made["reviewer"], made["researcher"], made["auditor"],
+                project.project_id,
+            )  # fmt: skip
+            step.log_index = self._log_size() - 1
+
+    def consent(self) -> None:
+        """The sitter is drawn, reads the notice, ticks one purpose, signs, and is reviewed."""
+        cast = self._cast()
+        with self._step(f"Drawing {self.sitter.name}, who does not exist") as step:
+            pictures = [png(picture) for picture in enrolment(self.sitter)]
+            self.portrait = pictures[0]
+            step.note = f"{len(pictures)} pictures, seed {self.sitter.seed}"
+        consents = self.services.consents
+        with self._step("Consent: drafted, read, ticked and signed by the sitter's key") as step:
+            offer = Offer(
+                kind="synthetic",
+                purposes=("demonstration",),
+                purpose_text="Showing the whole road of this platform.",
+                projects=(cast.project_id,),
+                requesters=(),
+                audience="public",
+                max_seconds=20,
+                max_side=512,
+                voice_source="synthetic",
+                languages=("en",),
+                label="AI-generated",
+                days=30,
+            )
+            view, link = consents.draft(cast.steward, self.sitter.name, "nobody@example.org", offer)
+            self.consent_id = view.consent_id
+            evidence = json.dumps(self.sitter.evidence(), sort_keys=True).encode()
+            consents.attach(cast.steward, self.consent_id, "synthetic-origin", evidence)
+            for picture in pictures:
+                consents.add_photo(link, picture)
+            self._sign(link)
+            step.log_index = self._log_size() - 1
+        with self._step("Enrolment and review by a second person") as step:
+            self._work()
+            consents.activate(cast.reviewer, self.consent_id, watched=True)
+            view = consents.show(cast.steward, self.consent_id)
+            step.log_index = self._log_size() - 1
+            step.note = f"consent {view.state}"
+            if view.state != "active":
+                raise AssertionError(f"the consent is {view.state}: {view.enrolment}")
+
+    def _sign(self, link: str) -> None:
+        consents = self.services.consents
+        invitation = consents.invitation(link)
+        private, public = consents.make_key()
+        choices = Choices(
+            purposes=("demonstration",),
+            adult="adult",
+            notice_sha256=invitation.notice.sha256,
+            days=30,
+            audience="public",
+        )
+        prepared = consents.prepare(link, choices, public)
+        signer: Any = load_pem_private_key(private, None)
+        receipt = consents.confirm(link, signer.sign(prepared.tbs))
+        self.consent_token = receipt.token
+        (self.folder / "consent-receipt.json").write_bytes(receipt.data)
+
+    def request(self) -> None:
+        """The researcher asks; the worker takes it down the road."""
+        with self._step("A synthetic voice speaks the sentence") as step:
+            self.voice = speak(self.sentence)
+            step.note = f"{_seconds(self.voice):.1f} s"
+        with self._step("The gate: decide, log, permit, draw, mark, sign, log") as step:
+            self.video = self._ask()
+            if self.video.state != "released" or self.video.asset is None:
+                raise AssertionError(f"the request is {self.video.state}: {self._why(self.video)}")
+            step.log_index = self.video.asset.log_index
+            step.note = f"{self.video.asset.width}x{self.video.asset.height}, " \
+                f"{self.video.asset.duration:.1f} s, asset {self.video.asset.asset_number:014x}"
+        with self._step("Delivery") as step:
+            delivered = self.services.requests.deliver(self._cast().researcher, self.video.rid)
+            self.file = self.folder / "talking-face.mp4"
+            self.file.write_bytes(delivered.path.read_bytes())
+            step.log_index = self._log_size() - 1
+            step.note = f"{delivered.size / 1e6:.2f} MB"
+
+    def verify(self) -> None:
+        """The delivered file, from its bytes alone."""
+        with self._step("Verifying the delivered file from its bytes alone") as step:
+            assert self.file is not None
+            found = self.services.examiner.examine(None, self.file.read_bytes())
+            self.verdict = found.to_json()
+            step.note = f"{self.verdict['verdict']}: {self.verdict['sentence']}"
+            step.log_index = self._log_size() - 1
+            if self.verdict["verdict"] != "EXACT":
+                raise AssertionError(f"the delivered file is {self.verdict['verdict']}")
+
+    def refusals(self) -> None:
+        """Four ways to leave the road, each refused and logged."""
+        other = png(self.stranger.draw(PORTRAIT_SIDE))
+        self._refused("Refused: another sitter's face", "face_is_consenting_subject", photo=other)
+        self._refused("Refused: a purpose nobody ticked", "purpose_in_scope", purpose="dubbing")
+        self._forged()
+        with self._step("The sitter withdraws her consent") as step:
+            self.services.consents.withdraw(self.consent_token)
+            step.log_index = self._log_size() - 1
+        self._refused("Refused: the consent is withdrawn", "consent_in_force")
+        with self._step("The same file, verified again") as step:
+            assert self.file is not None
+            found = self.services.examiner.examine(None, self.file.read_bytes()).to_json()
+            step.note = f"{found['verdict']}: {found['sentence']}"
+            step.log_index = self._log_size() - 1
+            if found["verdict"] != "REVOKED":
+                raise AssertionError("a withdrawn consent must show")
+
+    def _refused(self, name: str, rule: str, **changes: Any) -> None:
+        with self._step(name) as step:
+            view = self._ask(**changes)
+            rules = [reason.rule for reason in view.reasons]
+            if view.state != "refused" or rule not in rules:
+                raise AssertionError(f"{name}: the request is {view.state}, reasons {rules}")
+            step.log_index = view.entries[-1][0]
+            said = next(r.sentence for r in view.reasons if r.rule == rule)
+            step.note = said if len(rules) == 1 else f"{said} (and {len(rules) - 1} more)"
+
+    def _forged(self) -> None:
+        with self._step("Refused: a forged permit straight at the studio") as step:
+            step.note = self.services.forged_permit_drill(self.portrait, self.voice)
+            step.log_index = self._log_size() - 1
+
+    # --- what stays -----------------------------------------------------------------------------
+
+    def keepsakes(self) -> None:
+        """Contact sheet, manifest, verdict and proof, beside the video."""
+        assert self.file is not None and self.video is not None
+        with self._step("Contact sheet, manifest, verdict and proof"):
+            sheet(frames_of(self.file, 20)).save(self.folder / "contact-sheet.png")
+            write_json(self.folder / "manifest.json", self.verdict["manifest"])
+            write_json(self.folder / "verdict.json", self.verdict)
+            proof = self.services.requests.receipt(self._cast().researcher, self.video.rid)
+            (self.folder / "release-proof.json").write_bytes(proof)
+            keys = "\n".join(self.services.keys.log_vkeys) + "\n"
+            (self.folder / "log-key.txt").write_text(keys)
+
+    # --- helpers --------------------------------------------------------------------------------
+
+    def _ask(self, **changes: Any) -> RequestView:
+        cast = self._cast()
+        submission = Submission(
+            project_id=cast.project_id,
+            consent_id=self.consent_id,
+            purpose="demonstration",
+            audience="public",
+            photo=self.portrait,
+            voice=self.voice,
+            controls=Controls(size=512, transcript=self.sentence, language="en", seed=7),
+            voice_synthetic=True,
+        )
+        view = self.services.requests.submit(cast.researcher, replace(submission, **changes))
+        self._work()
+        return self.services.requests.show(cast.researcher, view.rid)
+
+    def _work(self) -> None:
+        Worker(self.services).run(once=True)
+
+    def _why(self, view: RequestView) -> str:
+        return "; ".join(reason.sentence for reason in view.reasons) or view.message
+
+    def _cast(self) -> Cast:
+        assert self.cast is not None, "the people come first"
+        return self.cast
+
+    def _log_size(self) -> int:
+        return self.services.logbook.checkpoint().size
+
+    @contextmanager
+    def _step(self, name: str, note: str = "") -> Iterator[Step]:
+        self.tell(name)
+        step, start = Step(name, note=note), time.perf_counter()
+        yield step
+        step.seconds = time.perf_counter() - start
+        self.steps.append(step)
+
+
+def enrolment(sitter: Sitter) -> list[NDArray[np.uint8]]:
+    """The portrait, then five more pictures in other light and at small turns."""
+    turns = ((0, 0), (7, 0), (-7, 0), (0, 4), (4, -4))
+    more = [sitter.draw(512, yaw=yaw, pitch=pitch) for yaw, pitch in turns]
+    return [sitter.draw(PORTRAIT_SIDE), *more]
+
+
+def speak(text: str, language: str = "en") -> bytes:
+    """The text as a 16-bit WAV file in a synthetic voice that is nobody's."""
+    from primafacie.generator import espeak
+
+    speech = espeak.speak(text, language)
+    pcm = (np.clip(speech.pcm, -1, 1) * 32767).astype("<i2")
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as out:
+        out.setnchannels(1)
+        out.setsampwidth(2)
+        out.setframerate(int(speech.rate))
+        out.writeframes(pcm.tobytes())
+    return buffer.getvalue()
+
+
+def png(picture: NDArray[np.uint8]) -> bytes:
+    """A picture as PNG bytes."""
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def frames_of(video: Path, count: int) -> list[Image.Image]:
+    """`count` frames, evenly spread over the video."""
+    import av
+
+    with av.open(str(video)) as container:
+        pictures = [frame.to_image() for frame in container.decode(video=0)]
+    picked = np.linspace(0, len(pictures) - 1, count).round().astype(int)
+    return [pictures[i] for i in picked]
+
+
+def sheet(frames: list[Image.Image], columns: int = 5, side: int = 256) -> Image.Image:
+    """The frames as one picture."""
+    rows = -(-len(frames) // columns)
+    page = Image.new("RGB", (columns * side, rows * side), "white")
+    for place, frame in enumerate(frames):
+        small = frame.resize((side, side), Image.Resampling.LANCZOS)
+        page.paste(small, (place % columns * side, place // columns * side))
+    return page
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Readable JSON."""
+    path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _password() -> str:
+    import secrets
+
+    return secrets.token_urlsafe(24)
+
+
+def _seconds(clip: bytes) -> float:
+    with wave.open(io.BytesIO(clip)) as reader:
+        return reader.getnframes() / reader.getframerate()

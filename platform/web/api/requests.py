@@ -1,0 +1,115 @@
+"""Requests: ask for a video, follow it, fetch it, cancel it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from apiflask import APIBlueprint
+from flask import Response, jsonify, request, send_file, url_for
+from pydantic import ValidationError
+
+from primafacie.platform.errors import InputError
+from primafacie.platform.requests import Submission
+from primafacie.platform.web import access, fields, media
+from primafacie.platform.web.api import described, shapes
+from primafacie.platform.web.order import Order
+from primafacie.platform.web.services import services
+
+blueprint = APIBlueprint("api_requests", __name__, url_prefix="/api/v1/requests", tag="Requests")
+IDEMPOTENCY = "Idempotency-Key"
+
+
+@blueprint.post("")
+@access.token("generate")
+@blueprint.doc(
+    summary="Ask for a video",
+    description="A multipart form with three parts: `order` (the JSON object Order), `photo` and "
+    "`voice`. Answers 202: the request is logged and queued; the gate decides when a worker takes "
+    "it up. The header Idempotency-Key makes a repeated call answer with the same request.",
+    responses=described.responses(202, shapes.RequestShape, 400, 413, 415, 422),
+)
+def create() -> tuple[Response, int]:
+    """Submit."""
+    settings = services().settings
+    order = _order()
+    view = services().requests.submit(
+        access.me(),
+        Submission(
+            project_id=order.project_id, consent_id=order.consent_id, purpose=order.purpose,
+            audience=order.audience, controls=order.controls.controls(),
+            photo=fields.upload("photo", "photo", settings.max_photo_bytes),
+            voice=fields.upload("voice", "voice", settings.max_voice_bytes),
+            voice_synthetic=order.voice_synthetic,
+            idempotency_key=request.headers.get(IDEMPOTENCY, "")[:200],
+        ),
+    )  # fmt: skip
+    response = jsonify(shapes.of_request(view))
+    response.headers["Location"] = url_for("api_requests.show", rid=view.rid)
+    return response, 202
+
+
+@blueprint.get("")
+@access.token("read")
+@blueprint.doc(summary="My requests, newest first",
+               responses=described.responses(200, shapes.RequestsShape))
+def listed() -> Response:
+    """The fifty newest."""
+    found = services().requests.listed(access.me(), limit=50)
+    return jsonify({"requests": [shapes.of_request(view) for view in found]})
+
+
+@blueprint.get("/<rid>")
+@access.token("read")
+@blueprint.doc(summary="One request", description="Refused ones carry every reason.",
+               responses=described.responses(200, shapes.RequestShape, 404))
+def show(rid: str) -> Response:
+    """Where it stands."""
+    return jsonify(shapes.of_request(services().requests.show(access.me(), rid)))
+
+
+@blueprint.post("/<rid>/cancel")
+@access.token("generate")
+@blueprint.doc(summary="Cancel a request",
+               responses=described.responses(202, shapes.RequestShape, 404, 409))
+def cancel(rid: str) -> tuple[Response, int]:
+    """Stop it; nothing made so far is kept."""
+    services().requests.cancel(access.me(), rid)
+    return jsonify(shapes.of_request(services().requests.show(access.me(), rid))), 202
+
+
+@blueprint.get("/<rid>/video")
+@access.token("read")
+@blueprint.doc(summary="The sealed video", responses=described.files("video/mp4", 404, 409))
+def video(rid: str) -> Response:
+    """Logged as handed out before the first byte leaves."""
+    sealed = services().requests.deliver(access.me(), rid)
+    response = send_file(Path(sealed.path), mimetype="video/mp4", as_attachment=True,
+                         download_name=sealed.name, etag=sealed.sha256, max_age=0)  # fmt: skip
+    response.headers["Content-Security-Policy"] = media.SANDBOX
+    response.headers["Cache-Control"] = "private, no-store"
+    return response
+
+
+@blueprint.get("/<rid>/receipt")
+@access.token("read")
+@blueprint.doc(summary="The proof that the release is in the log",
+               responses=described.files("application/json", 404, 409))
+def receipt(rid: str) -> Response:
+    """To be checked offline."""
+    return media.download(services().requests.receipt(access.me(), rid),
+                          f"primafacie-receipt-{rid[:8]}.json", "application/json")  # fmt: skip
+
+
+def _order() -> Order:
+    raw: Any = request.form.get("order")
+    if raw is None and "order" in request.files:
+        raw = request.files["order"].stream.read(100_000)
+    if not raw:
+        raise InputError("order: send a multipart form with the parts order, photo and voice.")
+    try:
+        return Order.model_validate_json(raw)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "order"
+        raise InputError(f"order: {where}: {first['msg']}") from error

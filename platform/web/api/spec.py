@@ -1,0 +1,62 @@
+"""Spec: the API's own description, OpenAPI 3.1."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from apiflask import APIFlask
+from flask import Blueprint, Response, current_app, jsonify
+from pydantic import BaseModel
+
+from primafacie.platform.web import access
+from primafacie.platform.web.api import described, shapes
+from primafacie.platform.web.order import ControlsOrder, Order, PoseOrder
+
+blueprint = Blueprint("api_spec", __name__)
+SHAPES: tuple[type[BaseModel], ...] = (
+    shapes.ReasonShape, shapes.ProblemShape, shapes.AssetShape, shapes.RequestShape,
+    shapes.RequestsShape, shapes.ConsentShape, shapes.ConsentsShape, shapes.EntryShape,
+    shapes.PageShape, shapes.ProofShape, shapes.CheckpointShape, shapes.VerdictShape,
+    shapes.HealthLineShape, shapes.HealthShape, PoseOrder, ControlsOrder, Order,
+)  # fmt: skip
+_FILE = {"type": "string", "contentMediaType": "application/octet-stream"}
+
+
+@blueprint.get("/api/v1/openapi.json")
+@access.public("programs read it before they have a token")
+def document() -> Response:
+    """The whole document."""
+    return jsonify(describe(current_app))  # type: ignore[arg-type]
+
+
+def describe(app: APIFlask) -> dict[str, Any]:
+    """The OpenAPI document of `app`, with the shapes, the uploads and the bearer token."""
+    spec: dict[str, Any] = app.spec  # type: ignore[assignment]
+    spec["openapi"] = "3.1.0"
+    components = spec.setdefault("components", {})
+    components["schemas"] = _schemas()
+    components["securitySchemes"] = {
+        "token": {"type": "http", "scheme": "bearer", "description": "pf_<id>_<secret>"}
+    }
+    spec["security"] = [{"token": []}]
+    _upload(spec, "/api/v1/requests",
+            {"order": described.reference(Order), "photo": _FILE, "voice": _FILE})
+    _upload(spec, "/api/v1/verify", {"file": _FILE})
+    return spec
+
+
+def _schemas() -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for shape in SHAPES:
+        schema = shape.model_json_schema(ref_template="#/components/schemas/{model}")
+        schema.pop("$defs", None)
+        found[shape.__name__] = schema
+    return found
+
+
+def _upload(spec: dict[str, Any], path: str, parts: dict[str, Any]) -> None:
+    spec["paths"][path]["post"]["requestBody"] = {
+        "required": True,
+        "content": {"multipart/form-data": {"schema": {
+            "type": "object", "properties": parts, "required": list(parts)}}},
+    }  # fmt: skip

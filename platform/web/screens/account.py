@@ -1,0 +1,64 @@
+"""My account: password, access, tokens for programs."""
+
+from __future__ import annotations
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+
+from primafacie.platform.accounts import SCOPES
+from primafacie.platform.errors import InputError
+from primafacie.platform.web import access, fields
+from primafacie.platform.web import session as sessions
+from primafacie.platform.web.services import services
+
+blueprint = Blueprint("account", __name__, url_prefix="/account")
+
+
+@blueprint.get("")
+@access.signed_in
+def show():
+    """The page."""
+    return _page()
+
+
+@blueprint.post("/password")
+@access.signed_in
+def password():
+    """Change the password; every other session ends."""
+    me = access.me()
+    new = request.form.get("new", "")
+    if new != request.form.get("again", ""):
+        raise InputError("The two new passwords differ.")
+    services().accounts.change_password(me, request.form.get("old", ""), new)
+    changed = services().accounts.find(me.user_id)
+    if changed is not None:
+        sessions.begin(changed)
+    flash("Password changed. Other sessions have ended.")
+    return redirect(url_for("account.show"))
+
+
+@blueprint.post("/tokens")
+@access.signed_in
+def make_token():
+    """A new token; its text is shown this once."""
+    info, text = services().accounts.make_token(
+        access.me(),
+        fields.text("name", "Name", most=80),
+        fields.some_of("scopes", "Scopes", SCOPES, least=1),
+        fields.whole("days", "Days", 1, 365, 90),
+    )
+    return _page(token=text, info=info)
+
+
+@blueprint.post("/tokens/<token_id>/revoke")
+@access.signed_in
+def revoke(token_id: str):
+    """A token stops working at once."""
+    services().accounts.revoke_token(access.me(), token_id)
+    flash("Token revoked.")
+    return redirect(url_for("account.show"))
+
+
+def _page(**more):
+    me = access.me()
+    return render_template("account.html", tokens=services().accounts.tokens(me), scopes=SCOPES,
+                           **more)  # fmt: skip

@@ -1,0 +1,177 @@
+"""Capture: the page behind the one-time link, where a person says yes or no. No account."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
+
+from primafacie.platform.consents import Choices
+from primafacie.platform.errors import InputError, LinkError, PlatformError
+from primafacie.platform.web import access, fields, media
+from primafacie.platform.web.services import services
+from primafacie.safeguards.consent import PURPOSES
+from primafacie.safeguards.errors import SafeguardError
+
+blueprint = Blueprint("capture", __name__, url_prefix="/c")
+WHY = "the person invited has no account; the link is the key"
+
+
+@blueprint.get("/<link>")
+@access.public(WHY)
+def show(link: str):
+    """The invitation, with all there is to know before saying yes."""
+    return _page(link)
+
+
+@blueprint.post("/<link>/photos")
+@access.public(WHY)
+def add_photo(link: str):
+    """Add a photo of oneself."""
+    most = services().settings.max_photo_bytes
+    try:
+        services().consents.add_photo(link, fields.upload("photo", "Photo", most))
+    except LinkError:
+        raise
+    except PlatformError as error:
+        return _page(link, error=str(error)), error.status
+    flash("Photo added.")
+    return redirect(url_for("capture.show", link=link) + "#photos")
+
+
+@blueprint.post("/<link>/photos/<sha256>/remove")
+@access.public(WHY)
+def remove_photo(link: str, sha256: str):
+    """Take a photo back."""
+    services().consents.remove_photo(link, sha256)
+    flash("Photo removed.")
+    return redirect(url_for("capture.show", link=link) + "#photos")
+
+
+@blueprint.get("/<link>/photos/<sha256>")
+@access.public(WHY)
+def photo(link: str, sha256: str) -> Response:
+    """One's own photo, as it was stored."""
+    return media.picture(services().consents.link_photo(link, sha256))
+
+
+@blueprint.post("/<link>/video")
+@access.public(WHY)
+def add_video(link: str):
+    """Add the spoken statement."""
+    most = services().settings.max_video_bytes
+    try:
+        services().consents.add_video(link, fields.upload("video", "Video", most))
+    except LinkError:
+        raise
+    except PlatformError as error:
+        return _page(link, error=str(error)), error.status
+    flash("Recording added.")
+    return redirect(url_for("capture.show", link=link) + "#statement")
+
+
+@blueprint.post("/<link>/voice")
+@access.public(WHY)
+def add_voice(link: str):
+    """Add a clip of one's voice."""
+    most = services().settings.max_voice_bytes
+    try:
+        services().consents.add_voice(link, fields.upload("voice", "Voice", most))
+    except LinkError:
+        raise
+    except PlatformError as error:
+        return _page(link, error=str(error)), error.status
+    flash("Voice clip added.")
+    return redirect(url_for("capture.show", link=link) + "#voice")
+
+
+@blueprint.post("/<link>/prepare")
+@access.public(WHY)
+def prepare(link: str):
+    """Write the record from the choices and show it once more, to be signed."""
+    private = ""
+    try:
+        choices = _choices()
+        if request.form.get("public_key"):
+            public = _base64("public_key", "Key", 32)
+        else:
+            pem, public = services().consents.make_key()
+            private = pem.decode() if isinstance(pem, bytes) else pem
+        prepared = services().consents.prepare(link, choices, public)
+    except LinkError:
+        raise
+    except (PlatformError, SafeguardError) as error:
+        return _page(link, error=str(error), given=request.form), getattr(error, "status", 409)
+    return render_template(
+        "capture_confirm.html", link=link, prepared=prepared, private=private,
+        tbs=base64.b64encode(prepared.tbs).decode(),
+        invitation=services().consents.invitation(link),
+    )  # fmt: skip
+
+
+@blueprint.post("/<link>/confirm")
+@access.public(WHY)
+def confirm(link: str):
+    """Take the signature; show the receipt and the private page, once."""
+    made_here = request.form.get("private", "")
+    if made_here:
+        signature = _sign(made_here, _base64("tbs", "Text to sign"))
+    else:
+        signature = _base64("signature", "Signature", 64)
+    receipt = services().consents.confirm(link, signature)
+    return render_template(
+        "capture_done.html", receipt=receipt, private=made_here,
+        data=base64.b64encode(receipt.data).decode(),
+        address=services().settings.public_url + url_for("likeness.show", receipt=receipt.token),
+    )  # fmt: skip
+
+
+@blueprint.post("/<link>/decline")
+@access.public(WHY)
+def decline(link: str):
+    """Say no. Everything given so far is thrown away."""
+    services().consents.decline(link)
+    return render_template("capture_declined.html")
+
+
+def _page(link: str, error: str = "", given=None):
+    invitation = services().consents.invitation(link)
+    return render_template("capture.html", link=link, invitation=invitation, error=error,
+                           given=given or {})  # fmt: skip
+
+
+def _choices() -> Choices:
+    if not fields.ticked("read"):
+        raise InputError("Please read the notice and tick that you did.")
+    return Choices(
+        purposes=fields.some_of("purposes", "What for", PURPOSES, least=1),
+        adult=fields.one_of("adult", "Your age", ("adult", "minor", "unknown"), "unknown"),
+        notice_sha256=fields.text("notice_sha256", "Notice", most=64),
+        days=fields.whole("days", "For how long", 1, 3653),
+        audience=fields.text("audience", "Who may see it", most=32),
+    )
+
+
+def _base64(name: str, label: str, length: int | None = None) -> bytes:
+    try:
+        data = base64.b64decode(request.form.get(name, ""), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise InputError(f"{label}: unreadable.") from error
+    if not data or (length is not None and len(data) != length):
+        raise InputError(f"{label}: unreadable.")
+    return data
+
+
+def _sign(pem: str, tbs: bytes) -> bytes:
+    """Sign with the key that was made for this page because the browser cannot make one."""
+    try:
+        key = load_pem_private_key(pem.encode(), None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise InputError("Key: unreadable.") from error
+    if not isinstance(key, Ed25519PrivateKey):
+        raise InputError("Key: not an Ed25519 key.")
+    return key.sign(tbs)

@@ -1,0 +1,53 @@
+"""Home: what waits for this person, by role."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from flask import Blueprint, redirect, render_template, url_for
+
+from primafacie.platform.web import access
+from primafacie.platform.web.services import services
+
+blueprint = Blueprint("home", __name__)
+SOON = timedelta(days=30)
+
+
+@blueprint.get("/")
+@access.public("the front door: sends strangers to the sign-in or the public check")
+def show():
+    """The overview; a visitor without account sees what this is and two doors."""
+    if access.g.account is None:
+        return render_template("welcome.html")
+    me, s = access.me(), services()
+    more = {}
+    if me.has("researcher"):
+        more["requests"] = s.requests.listed(me, limit=8)
+        more["counts"] = s.requests.counts(me)
+        more["used"] = s.requests.used_today(me.user_id)
+    if me.has("steward", "reviewer", "admin"):
+        consents = s.consents.listed(me)
+        limit = datetime.now(UTC) + SOON
+        more["consents"] = consents
+        more["expiring"] = [
+            c for c in consents if c.state == "active" and c.not_after and c.not_after < limit
+        ]
+    if me.has("reviewer", "admin"):
+        more["reviews"] = s.consents.pending(me) if me.has("reviewer") else ()
+        more["applications"] = s.projects.listed(me, state="applied")
+        more["unapproved"] = [
+            a for a in s.accounts.listed(me) if a.has("researcher") and not approved(a)
+        ]
+    return render_template("home.html", **more)
+
+
+@blueprint.get("/home")
+@access.signed_in
+def old():
+    """A second name people try."""
+    return redirect(url_for("home.show"))
+
+
+def approved(account) -> bool:
+    """Does the account's access hold now?"""
+    return account.approved_until is not None and account.approved_until > datetime.now(UTC)

@@ -1,0 +1,38 @@
+"""Integrity: the log's checkpoints, and a full check on request."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, render_template
+
+from primafacie.platform.web import access, media
+from primafacie.platform.web.services import services
+
+blueprint = Blueprint("integrity", __name__, url_prefix="/integrity")
+
+
+@blueprint.get("")
+@access.public("a checkpoint proves nothing unless strangers hold it too")
+def show():
+    """Checkpoints, newest first, and the keys to check them with."""
+    return _page()
+
+
+@blueprint.get("/checkpoint")
+@access.public("a checkpoint proves nothing unless strangers hold it too")
+def checkpoint() -> Response:
+    """The newest signed checkpoint, as C2SP tlog-checkpoint text."""
+    text = services().logbook.checkpoint().text
+    return media.download(text.encode(), "checkpoint", "text/plain; charset=utf-8")
+
+
+@blueprint.post("")
+@access.role("auditor", "reviewer", "admin")
+def verify():
+    """Read the whole log and recompute it."""
+    return _page(report=services().logbook.verify(access.me()))
+
+
+def _page(report=None):
+    s = services()
+    return render_template("integrity.html", newest=s.logbook.checkpoint(), report=report,
+                           history=s.logbook.history(20), vkeys=s.keys.log_vkeys)  # fmt: skip
