@@ -43,12 +43,21 @@ def encode(value: Json) -> bytes:
 
 def decode(data: bytes) -> Json:
     """The value whose canonical JSON is exactly `data`; CanonicalError for any other bytes."""
+    value = parse(data)
+    if encode(value) != data:
+        raise CanonicalError("this JSON is not in its canonical form")
+    return value
+
+
+def parse(data: bytes) -> Json:
+    """The value that `data` spells in any form: only for a caller that writes it again to compare.
+
+    Raises CanonicalError for what is not JSON at all.
+    """
     try:
         value: Json = json.loads(data.decode())
     except (ValueError, RecursionError) as error:
         raise CanonicalError("this is not JSON") from error
-    if encode(value) != data:
-        raise CanonicalError("this JSON is not in its canonical form")
     return value
 
 
@@ -84,10 +93,10 @@ def decode_decimal(text: str) -> int:
 
 
 def _check(value: object, depth: int) -> None:
+    if value is None or isinstance(value, str | bool):
+        return
     if depth < 0:
         raise CanonicalError("the value is nested too deeply")
-    if value is None or isinstance(value, bool | str):
-        return
     if isinstance(value, int):
         if abs(value) > MAX_INT:
             raise CanonicalError("the number does not fit in 63 bits")
@@ -103,5 +112,6 @@ def _check(value: object, depth: int) -> None:
 
 
 def _check_keys(value: dict[object, object]) -> None:
-    if not all(isinstance(key, str) and key.isascii() for key in value):
-        raise CanonicalError("keys must be ASCII text")
+    for key in value:
+        if not isinstance(key, str) or not key.isascii():
+            raise CanonicalError("keys must be ASCII text")

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from primafacie.audit.canonical import Json, decode_object, encode
+from primafacie.audit.canonical import Json, encode, parse
 from primafacie.audit.errors import CanonicalError, EntryError
 
 LEAF_VERSION = 1
@@ -40,6 +40,7 @@ class Kind(StrEnum):
     DECISION_GENERATE = "decision.generate"
     DECISION_REFUSED = "decision.refused"
     PERMIT_ISSUED = "permit.issued"
+    PERMIT_REFUSED = "permit.refused"
     GENERATION_STARTED = "generation.started"
     GENERATION_FINISHED = "generation.finished"
     DECISION_RELEASE = "decision.release"
@@ -217,10 +218,10 @@ def read_leaf(data: bytes) -> Leaf:
     if len(data) > MAX_LEAF_BYTES:
         raise EntryError("the leaf is too large")
     try:
-        body = decode_object(data)
+        body = parse(data)
     except CanonicalError as error:
         raise EntryError(str(error)) from error
-    if set(body) - {"at"} != _FIELDS or body["v"] != LEAF_VERSION:
+    if not isinstance(body, dict) or body.keys() - {"at"} != _FIELDS or body["v"] != LEAF_VERSION:
         raise EntryError("the leaf has missing or unexpected fields, or another version")
     try:
         leaf = _leaf(body)
@@ -229,6 +230,8 @@ def read_leaf(data: bytes) -> Leaf:
     _check_facts(leaf.facts)
     if not _RID.match(leaf.rid):
         raise EntryError("the leaf's rid is malformed")
+    if leaf.encode() != data:
+        raise EntryError("the leaf is not in its canonical form")
     return leaf
 
 
@@ -300,9 +303,10 @@ def _hex(body: Mapping[str, Json], name: str, shape: re.Pattern[str]) -> str:
 
 
 def _check_facts(facts: Facts) -> None:
-    names = [name for name, _ in facts]
-    if len(set(names)) != len(names) or not all(_FACT.match(name) for name in names):
-        raise EntryError("fact names are lower-case words, each used once")
+    seen = set[str]()
     for name, value in facts:
+        if name in seen or not _FACT.match(name):
+            raise EntryError("fact names are lower-case words, each used once")
+        seen.add(name)
         if not isinstance(value, str | int):
             raise EntryError(f"the fact {name} is neither a text nor a whole number")

@@ -153,7 +153,8 @@ class Log:
         last = store.last_checkpoint(tx)
         if last is not None:
             old = parse_checkpoint(last[1])
-            require_extension(old, head, self._consistency(tx, old.size, size))
+            proof = self._consistency(tx, old.size, size) if old.size <= size else ()
+            require_extension(old, head, proof)
             if old.size == size:
                 return old
         signed = sign_checkpoint(head, self._signer, int(self._clock().timestamp()))
@@ -165,12 +166,12 @@ class Log:
         last = store.last_checkpoint(tx)
         return None if last is None else parse_checkpoint(self._cosigned(tx, *last))
 
-    def prove(self, tx: Tx, index: int) -> str:
-        """The C2SP tlog-proof text of one leaf under the newest checkpoint.
+    def prove(self, tx: Tx, index: int, size: int | None = None) -> str:
+        """The C2SP tlog-proof text of one leaf, under the newest checkpoint or that of `size`.
 
-        Raises NotPublished if no checkpoint covers the leaf yet, StoreError for a damaged tree.
+        Raises NotPublished if no such checkpoint covers the leaf, StoreError for a damaged tree.
         """
-        last = store.last_checkpoint(tx)
+        last = store.last_checkpoint(tx) if size is None else _at(size, store.checkpoint(tx, size))
         if last is None or not 0 <= index < last[0]:
             raise NotPublished(f"no checkpoint covers leaf {index}")
         parts = merkle.inclusion_parts(index, last[0])
@@ -332,7 +333,7 @@ class Log:
             subject=_pseudonym(people, entry.subject, SUBJECT),
             out=entry.out,
             why=entry.why,
-            facts=entry.facts,
+            facts=tuple(sorted(entry.facts)),
             commitment=commitment,
             told=None if told == at else from_millis(told),
         )
@@ -404,6 +405,10 @@ def fact_rows(leaf: Leaf) -> list[FactRow]:
     named = [(name, str(value)) for name, value in leaf.facts if name in INDEXED_FACTS]
     pairs = {("why", reason) for reason in leaf.why} | set(named)
     return [FactRow(leaf.index, name, value[:MAX_FACT_CHARS]) for name, value in sorted(pairs)]
+
+
+def _at(size: int, note: str | None) -> tuple[int, str] | None:
+    return None if note is None else (size, note)
 
 
 def _pseudonym(people: dict[str, PersonKey], person: str, role: str) -> str:

@@ -5,6 +5,7 @@ Every function works in the caller's transaction and neither commits nor rolls b
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,13 +30,18 @@ from sqlalchemy import (
 
 from primafacie.audit import merkle, tables
 from primafacie.audit.entry import TERMINAL
-from primafacie.audit.errors import AuditError, StoreError
+from primafacie.audit.errors import StoreError
 
 Tx: TypeAlias = Connection
 """An open transaction. On SQLite it must have begun IMMEDIATE (see `open_sqlite`)."""
 
 ADVISORY_LOCK = 0x7072_696D_666C_6F67  # "primflog": one writer of the log at a time
+Database: TypeAlias = Engine
+"""Where transactions come from, for what needs several of them."""
+
 PAGE = 1000
+DAY_MS = 86_400_000
+SCRUB_WAIT_MS = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +159,7 @@ def nodes(tx: Tx, ids: Sequence[int]) -> dict[int, bytes]:
     node, found = tables.log_node.c, dict[int, bytes]()
     for start in range(0, len(ids), PAGE):
         wanted = select(node.id, node.hash).where(node.id.in_(ids[start : start + PAGE]))
-        found.update((row.id, bytes(row.hash)) for row in tx.execute(wanted))
+        found.update((row.id, _blob(row.hash)) for row in tx.execute(wanted))
     if len(found) != len(set(ids)) or any(len(h) != merkle.HASH_BYTES for h in found.values()):
         raise StoreError("the log's tree has a missing or malformed node")
     return found
@@ -183,7 +189,7 @@ def leaf(tx: Tx, seq: int) -> bytes:
     found = tx.scalar(select(tables.log_leaf.c.body).where(tables.log_leaf.c.seq == seq))
     if found is None:
         raise StoreError(f"the log has no leaf {seq}")
-    return bytes(found)
+    return _blob(found)
 
 
 def leaves(tx: Tx, start: int = 0, end: int | None = None) -> Iterator[tuple[int, bytes]]:
@@ -194,7 +200,7 @@ def leaves(tx: Tx, start: int = 0, end: int | None = None) -> Iterator[tuple[int
         if end is not None:
             query = query.where(column.seq < end)
         page = tx.execute(query.order_by(column.seq).limit(PAGE)).all()
-        yield from ((row.seq, bytes(row.body)) for row in page)
+        yield from ((row.seq, _blob(row.body)) for row in page)
         if len(page) < PAGE:
             return
         start = page[-1].seq + 1
@@ -206,7 +212,7 @@ def all_nodes(tx: Tx) -> Iterator[tuple[int, bytes]]:
     while True:
         query = select(node.id, node.hash).where(node.id > start).order_by(node.id).limit(PAGE)
         page = tx.execute(query).all()
-        yield from ((row.id, bytes(row.hash)) for row in page)
+        yield from ((row.id, _blob(row.hash)) for row in page)
         if len(page) < PAGE:
             return
         start = page[-1].id
@@ -221,13 +227,14 @@ def last_checkpoint(tx: Tx) -> tuple[int, str] | None:
     """(size, note) of the newest checkpoint; None before the first."""
     row = tables.log_checkpoint.c
     found = tx.execute(select(row.size, row.note).order_by(row.size.desc()).limit(1)).first()
-    return None if found is None else (found.size, found.note)
+    return None if found is None else (found.size, _note(found.note))
 
 
 def checkpoint(tx: Tx, size: int) -> str | None:
     """The note of the checkpoint at exactly this size."""
     row = tables.log_checkpoint.c
-    return tx.scalar(select(row.note).where(row.size == size))
+    found = tx.scalar(select(row.note).where(row.size == size))
+    return None if found is None else _note(found)
 
 
 def checkpoints(tx: Tx) -> Iterator[tuple[int, str]]:
@@ -236,7 +243,7 @@ def checkpoints(tx: Tx) -> Iterator[tuple[int, str]]:
     while True:
         query = select(row.size, row.note).where(row.size > start).order_by(row.size).limit(PAGE)
         page = tx.execute(query).all()
-        yield from ((found.size, found.note) for found in page)
+        yield from ((found.size, _note(found.note)) for found in page)
         if len(page) < PAGE:
             return
         start = page[-1].size
@@ -255,7 +262,7 @@ def cosignatures(tx: Tx, size: int) -> list[str]:
     """The witnesses' lines about the checkpoint of this size."""
     row = tables.log_cosignature.c
     query = select(row.line).where(row.size == size).order_by(row.name, row.key_id)
-    return list(tx.scalars(query))
+    return [_note(line) for line in tx.scalars(query)]
 
 
 def outcomes(tx: Tx, rids: Sequence[str]) -> dict[str, str]:
@@ -272,14 +279,14 @@ def keys(tx: Tx, handles: Sequence[str]) -> dict[str, KeyRow]:
     for start in range(0, len(handles), PAGE):
         wanted = tables.log_key.c.handle.in_(handles[start : start + PAGE])
         for row in tx.execute(select(tables.log_key).where(wanted)):
-            found[row.handle] = KeyRow(row.key_id, row.handle, bytes(row.wrapped), row.made_at)
+            found[row.handle] = KeyRow(row.key_id, row.handle, _blob(row.wrapped), row.made_at)
     return found
 
 
 def key(tx: Tx, key_id: str) -> KeyRow | None:
     """One key by its id; None once it was destroyed."""
     row = tx.execute(select(tables.log_key).where(tables.log_key.c.key_id == key_id)).first()
-    return None if row is None else KeyRow(row.key_id, row.handle, bytes(row.wrapped), row.made_at)
+    return None if row is None else KeyRow(row.key_id, row.handle, _blob(row.wrapped), row.made_at)
 
 
 def add_keys(tx: Tx, rows: Sequence[KeyRow]) -> None:
@@ -328,6 +335,19 @@ def index_rows(tx: Tx, start: int, end: int) -> list[IndexRow]:
     return [_index_row(row) for row in tx.execute(query)]
 
 
+def leaf_times(tx: Tx, start: int, end: int) -> list[int]:
+    """The stored times (ms) of leaves start … end-1."""
+    row = tables.log_leaf.c
+    return list(tx.scalars(select(row.at).where(row.seq >= start, row.seq < end).order_by(row.seq)))
+
+
+def index_size(tx: Tx) -> int:
+    """How many leaves can be found; the facts must belong to these."""
+    found = tx.scalar(select(func.max(tables.log_index.c.seq)))
+    facts = tx.scalar(select(func.max(tables.log_fact.c.seq)))
+    return max(-1 if found is None else found, -1 if facts is None else facts) + 1
+
+
 def fact_rows(tx: Tx, start: int, end: int) -> set[FactRow]:
     """The fact rows of leaves start … end-1."""
     table = tables.log_fact
@@ -364,6 +384,14 @@ def count_by(
     return [(str(r.value), r.many) for r in found]
 
 
+def count_by_day(tx: Tx, filters: Sequence[Filter], *, size: int) -> list[tuple[int, int]]:
+    """(days since 1970, count) over the rows under `size` that meet every filter, rising."""
+    row = tables.log_index.c
+    day, many = (row.at // DAY_MS).label("day"), func.count().label("many")
+    query = select(day, many).where(row.seq < size, *map(_condition, filters))
+    return [(int(r.day), r.many) for r in tx.execute(query.group_by(day).order_by(day))]
+
+
 def scrub(engine: Engine) -> None:
     """Drive what was erased out of the files: run it after the erasing transaction committed.
 
@@ -371,17 +399,27 @@ def scrub(engine: Engine) -> None:
     PostgreSQL: rewrites the two erasable tables. Backups and replicas are out of its reach.
     """
     if engine.dialect.name == "sqlite":
-        raw = engine.raw_connection()
-        try:
-            busy = raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
-        finally:
-            raw.close()
+        busy = _empty_wal(engine)
         if busy:
             raise StoreError("another connection is reading: the erased bytes are still there")
         return
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         for table in (tables.log_key, tables.log_payload):
             connection.execute(text(f"VACUUM (FULL) {table.name}"))
+
+
+def _empty_wal(engine: Engine) -> int:
+    """Move the write-ahead log into the file and cut it to nothing; 0 if that went through."""
+    raw = engine.raw_connection()
+    try:
+        cursor = raw.cursor()
+        patience = cursor.execute("PRAGMA busy_timeout").fetchone()[0]
+        cursor.execute(f"PRAGMA busy_timeout = {SCRUB_WAIT_MS}")
+        busy: int = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        cursor.execute(f"PRAGMA busy_timeout = {patience}")
+    finally:
+        raw.close()
+    return busy
 
 
 def _overwrite_freed(tx: Tx) -> None:
@@ -396,7 +434,7 @@ def _condition(wanted: Filter) -> ColumnElement[bool]:
 
 
 def _positive(wanted: Filter) -> ColumnElement[bool]:
-    row, fact = tables.log_index.c, tables.log_fact.c
+    row, fact = tables.log_index.c, tables.log_fact.alias().c  # its own, beside a facet's
     if wanted.field in row:
         return _compare(row[wanted.field], wanted)
     return exists(
@@ -418,16 +456,22 @@ def _compare(column: ColumnElement[Any], wanted: Filter) -> ColumnElement[bool]:
         return column.startswith(first, autoescape=True)
     if wanted.op == "has":
         return column.contains(first, autoescape=True)
-    order = {
-        ">=": column >= first,
-        ">": column > first,
-        "<=": column <= first,
-        "<": column < first,
-    }
-    try:
-        return order[wanted.op]
-    except KeyError as error:
-        raise AuditError(f"no comparison {wanted.op}") from error
+    compare = {">=": operator.ge, ">": operator.gt, "<=": operator.le, "<": operator.lt}
+    condition: ColumnElement[bool] = compare[wanted.op](column, first)
+    return condition
+
+
+def _blob(value: object) -> bytes:
+    """The bytes of a column; SQLite would also hold text there."""
+    if not isinstance(value, bytes | memoryview):
+        raise StoreError("a column that holds bytes holds something else")
+    return bytes(value)
+
+
+def _note(value: object) -> str:
+    if not isinstance(value, str):
+        raise StoreError("a column that holds text holds something else")
+    return value
 
 
 def _as_dict(row: IndexRow | FactRow | KeyRow | PayloadRow) -> Mapping[str, object]:
@@ -439,4 +483,4 @@ def _index_row(row: Any) -> IndexRow:
 
 
 def _payload(row: Any) -> PayloadRow:
-    return PayloadRow(row.seq, row.key_id, bytes(row.wrapped), bytes(row.sealed))
+    return PayloadRow(row.seq, row.key_id, _blob(row.wrapped), _blob(row.sealed))

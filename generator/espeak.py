@@ -265,9 +265,7 @@ def _word(span: tuple[int, int, int] | None, last: int) -> list[Word]:
     return [Word(*span, last)] if span is not None and last > span[2] else []
 
 
-def _with_closure(
-    pcm: NDArray[np.float32], marks: list[_Mark], index: int, rate: int
-) -> float:
+def _with_closure(pcm: NDArray[np.float32], marks: list[_Mark], index: int, rate: int) -> float:
     """When phone `index` starts, in seconds.
 
     espeak reports a stop at its burst and leaves the silence of its closure to the phone before;
@@ -286,6 +284,5 @@ def phonemize(text: str, language: str = "en") -> tuple[tuple[str, ...], ...]:
     """The words of `text` as IPA phones, stress marks kept. Raises VoiceError as speak does."""
     speech = speak(text, language)
     return tuple(
-        tuple(phone.ipa for phone in speech.phones[word.first : word.last])
-        for word in speech.words
+        tuple(phone.ipa for phone in speech.phones[word.first : word.last]) for word in speech.words
     )

@@ -60,7 +60,10 @@ def find_faces(picture: NDArray[np.uint8]) -> tuple[FaceBox, ...]:
         return ()
     found = [
         FaceBox(
-            *(float(side) / shrink for side in box),
+            left=float(box[0]) / shrink,
+            top=float(box[1]) / shrink,
+            right=float(box[2]) / shrink,
+            bottom=float(box[3]) / shrink,
             probability=float(probability),
             points=np.asarray(five, np.float32) / np.float32(shrink),
         )

@@ -75,7 +75,7 @@ def head_template() -> Doubles:
     with np.load(BytesIO(data)) as stored:
         template = stored["vertices"].astype(np.float64) / 1000.0
     template.flags.writeable = False
-    return template
+    return np.asarray(template)
 
 
 def rotation(yaw: float, pitch: float, roll: float) -> Doubles:
@@ -118,9 +118,7 @@ def _orthographic(model: Doubles, seen: Doubles, weight: Doubles) -> HeadPose:
     turn = np.stack([two[0], two[1], np.cross(two[0], two[1])])
     if turn[2, 2] < 0:
         raise PortraitError("the landmarks form a face seen from behind")
-    return HeadPose(
-        float(singular.mean()), turn, np.array([solution[3, 0], solution[3, 1], 0.0])
-    )
+    return HeadPose(float(singular.mean()), turn, np.array([solution[3, 0], solution[3, 1], 0.0]))
 
 
 def fit_mesh(points: Doubles, pose: HeadPose) -> Doubles:

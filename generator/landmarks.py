@@ -31,9 +31,7 @@ Picture = NDArray[np.uint8]
 
 _DLIB_FILE: Final = "shape_predictor_68_face_landmarks.dat"
 _DLIB_SHA256: Final = "fbdc2cb80eb9aa7a758672cbfdda32ba6300efe9b6e6c7a299ff7e736b11b92f"
-_DLIB_LICENCE: Final = (
-    "research only: trained on iBUG 300-W, whose licence excludes commercial use"
-)
+_DLIB_LICENCE: Final = "research only: trained on iBUG 300-W, whose licence excludes commercial use"
 _MESH_INPUT: Final = 192
 
 
@@ -72,7 +70,7 @@ class DlibLandmarker:
             _points(self._predict(picture, dlib.rectangle(*box)))
             for box in _boxes_for_dlib(face, picture.shape[1], picture.shape[0])
         ]
-        return Landmarks(np.mean(found, axis=0, dtype=np.float64).astype(np.float32))
+        return Landmarks(np.asarray(np.mean(found, axis=0), np.float32))
 
 
 class MeshLandmarker:
@@ -116,7 +114,7 @@ class MeshLandmarker:
         self._net.setInput(cv2.dnn.blobFromImage(crop, 1 / 255.0))
         raw = np.asarray(self._net.forward(self._output), np.float64).reshape(468, 3)
         flat = (raw[:, :2] - shift) @ np.linalg.inv(turn).T
-        return np.c_[flat, -raw[:, 2] / scale].astype(np.float32)
+        return np.asarray(np.c_[flat, -raw[:, 2] / scale], np.float32)
 
 
 def _read_mesh_net(data: bytes) -> tuple[Any, str]:
@@ -147,12 +145,18 @@ def _boxes_for_dlib(face: FaceBox, width: int, height: int) -> list[tuple[int, i
     middle = (eyes + mouth) / 2
     across = float(np.hypot(*(face.points[1] - face.points[0])))
     down = float(np.hypot(*(mouth - eyes)))
-    half = 1.22 * max(across, down)
+    half = 1.10 * max(across, down)
+    middle = middle - 0.12 * half * _upright(eyes, mouth)
     boxes = []
     for dx, dy, grow in ((0, 0, 1), (0.04, 0, 1), (-0.04, 0, 1), (0, 0.04, 1.04), (0, -0.04, 0.97)):
         x, y, r = middle[0] + dx * half, middle[1] + dy * half, half * grow
         boxes.append((round(x - r), round(y - r), round(x + r), round(y + r)))
     return boxes
+
+
+def _upright(eyes: NDArray[Any], mouth: NDArray[Any]) -> NDArray[np.float64]:
+    axis = np.asarray(mouth - eyes, np.float64)
+    return axis / max(float(np.hypot(*axis)), 1e-6)
 
 
 def _dlib_path() -> Path:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.signal import resample_poly
 
 from primafacie.generator.errors import VoiceError
 
@@ -70,14 +71,15 @@ def decode(data: bytes, longest: float = LONGEST) -> Voice:
         raise VoiceError("the voice file is empty")
     if len(data) > LARGEST_FILE:
         raise VoiceError(f"the voice file is larger than {LARGEST_FILE >> 20} MB")
-    slow, native = _read(data, _demuxer(data), longest)
+    native = _read(data, _demuxer(data), longest)
     duration = len(native) / NATIVE_RATE
     if duration < SHORTEST:
         raise VoiceError(f"the voice clip is shorter than {SHORTEST} seconds")
-    if not (np.isfinite(native).all() and np.isfinite(slow).all()):
+    if not np.isfinite(native).all():
         raise VoiceError("the voice file is damaged: it holds samples that are not numbers")
     np.clip(native, -1.0, 1.0, out=native)
-    return Voice(_levelled(np.clip(slow, -1.0, 1.0)), native, duration)
+    slow = resample_poly(native, 1, NATIVE_RATE // RATE)  # linear phase: no delay
+    return Voice(_levelled(np.asarray(slow, np.float32)), native, duration)
 
 
 def from_pcm(pcm: Floats, rate: int, longest: float = LONGEST) -> Voice:
@@ -104,8 +106,8 @@ def _demuxer(data: bytes) -> str:
     raise VoiceError("the voice file is of no kind read here: use wav, mp3, m4a, ogg, webm or flac")
 
 
-def _read(data: bytes, demuxer: str, longest: float) -> tuple[Floats, Floats]:
-    """The sound at 16 and at 48 kHz."""
+def _read(data: bytes, demuxer: str, longest: float) -> Floats:
+    """The sound, mono at 48 kHz."""
     import av
 
     try:
@@ -121,15 +123,15 @@ def _read(data: bytes, demuxer: str, longest: float) -> tuple[Floats, Floats]:
         raise VoiceError("the voice file cannot be read: it is damaged or not what it says") from e
 
 
-def _resample(container: av.container.InputContainer, longest: float) -> tuple[Floats, Floats]:
+def _resample(container: av.container.InputContainer, longest: float) -> Floats:
     import av
 
     stream = container.streams.audio[0]
     if stream.codec_context is None:
         raise VoiceError("the voice file's sound is in a codec that is not read here")
     _check_format(stream.codec_context.sample_rate, stream.codec_context.channels)
-    ends = [av.AudioResampler(format="flt", layout="mono", rate=r) for r in (RATE, NATIVE_RATE)]
-    parts: tuple[list[Floats], list[Floats]] = ([], [])
+    end = av.AudioResampler(format="flt", layout="mono", rate=NATIVE_RATE)
+    parts: list[Floats] = []
     most, seconds = longest + 0.05, 0.0
     for frame in _frames(container, stream):
         if frame is not None:
@@ -137,9 +139,8 @@ def _resample(container: av.container.InputContainer, longest: float) -> tuple[F
             seconds += frame.samples / frame.sample_rate
             if seconds > most:
                 raise VoiceError(f"the voice clip is longer than {longest:g} seconds")
-        for end, part in zip(ends, parts, strict=True):
-            part += [out.to_ndarray()[0].astype(np.float32) for out in end.resample(frame)]
-    return _joined(parts[0]), _joined(parts[1])
+        parts += [out.to_ndarray()[0].astype(np.float32) for out in end.resample(frame)]
+    return np.concatenate(parts) if parts else np.zeros(0, np.float32)
 
 
 def _frames(container: Any, stream: Any) -> Iterator[Any]:
@@ -164,10 +165,6 @@ def _check_format(rate: int | None, channels: int | None) -> None:
         raise VoiceError("the voice file's sampling rate must lie between 8 and 96 kHz")
     if not channels or channels > _MOST_CHANNELS:
         raise VoiceError(f"the voice file must have one to {_MOST_CHANNELS} channels")
-
-
-def _joined(parts: list[Floats]) -> Floats:
-    return np.concatenate(parts) if parts else np.zeros(0, np.float32)
 
 
 def _levelled(pcm: Floats) -> Floats:

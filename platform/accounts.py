@@ -32,7 +32,7 @@ from primafacie.platform.journal import OPERATOR, Journal
 from primafacie.platform.tables import tokens, user_roles, users
 
 ROLES: Final = ("researcher", "reviewer", "steward", "auditor", "admin")
-SCOPES: Final = ("generate", "read", "verify", "audit")
+SCOPES: Final = ("generate", "read", "verify", "audit", "manage")
 FAILURES: Final = 5  # wrong passwords until the account rests
 REST: Final = timedelta(minutes=15)
 LONGEST_GRANT: Final = timedelta(days=366)

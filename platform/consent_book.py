@@ -108,7 +108,9 @@ class Offer:
             (self.photo_mode not in ("registered", "matched"), "photos: registered or matched"),
             (self.voice_source not in ("own", "synthetic", "clips"),
              "voice: own, synthetic or clips"),
-            (len(self.label) > 60, "a label has at most 60 characters"),
+            (len(self.label) > 60 or not self.label.isascii()
+             or not (self.label.isprintable() or not self.label),
+             "a label has at most 60 plain ASCII characters"),
             (not 1 <= self.days <= settings.consent_days,
              f"a consent lasts 1 to {settings.consent_days} days"),
         )  # fmt: skip

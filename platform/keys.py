@@ -28,7 +28,7 @@ import os
 import secrets
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -39,6 +39,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
+from cryptography.x509 import load_pem_x509_certificate
 
 from primafacie.audit.note import Algorithm, NoteSigner, SignerGroup
 from primafacie.platform.clock import now, rfc3339
@@ -48,6 +49,7 @@ from primafacie.safeguards.provenance.certificates import (
     CredentialPki,
     Identity,
     Subject,
+    issue_claim_leaf,
     make_pki,
 )
 
@@ -113,6 +115,27 @@ def open_keyring(settings: Settings) -> Keyring:
     return _open(file, unlock)
 
 
+def renew_claim(settings: Settings) -> Keyring:
+    """A fresh claim-signing certificate and key, under the same issuing CA; the file is replaced
+    in one step. Files signed with the old one stay valid: their time stamp says when.
+
+    Raises KeyringError when there is no keyring to renew.
+    """
+    file = settings.data_dir / "keys" / FILE
+    unlock = _Unlock.of(settings, file.parent, create=False)
+    old = _open(file, unlock)
+    pki, who = old.credential, _subject(settings)
+    claim = issue_claim_leaf(pki.issuing_pem, pki.issuing_key_pem, now(), who)
+    renewed = replace(old, credential=replace(pki, claim=claim))
+    _place(file, _seal(renewed, unlock), replacing=True)
+    return renewed
+
+
+def certificate_ends(chain_pem: bytes) -> datetime:
+    """When the first certificate of a chain expires."""
+    return load_pem_x509_certificate(chain_pem).not_valid_after_utc
+
+
 @dataclass(frozen=True, slots=True)
 class _Unlock:
     """What turns a salt into the key of the keyring file."""
@@ -163,8 +186,12 @@ def _fresh(settings: Settings) -> Keyring:
 
 def _credential(when: datetime, settings: Settings) -> CredentialPki:
     """A chain of our own: enough for development and for an institution that trusts itself."""
+    return make_pki(when, _subject(settings))
+
+
+def _subject(settings: Settings) -> Subject:
     url = f"{settings.public_url}/ocsp"
-    return make_pki(when, Subject(settings.controller, settings.country, ocsp_url=url))
+    return Subject(settings.controller, settings.country, ocsp_url=url)
 
 
 def _seal(keyring: Keyring, unlock: _Unlock) -> bytes:
@@ -239,8 +266,9 @@ def _read_private(file: Path) -> bytes:
     return raw
 
 
-def _place(file: Path, data: bytes) -> None:
-    """Write the file whole, mode 0600, unless it is there already. Durable when it returns."""
+def _place(file: Path, data: bytes, replacing: bool = False) -> None:
+    """Write the file whole, mode 0600; a file that is there stays, unless it is to be replaced.
+    Durable when it returns."""
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor, draft = tempfile.mkstemp(dir=file.parent)  # mode 0600 from the start
@@ -249,11 +277,11 @@ def _place(file: Path, data: bytes) -> None:
                 stream.write(data)
                 stream.flush()
                 os.fsync(stream.fileno())
-            os.link(draft, file)
+            (os.replace if replacing else os.link)(draft, file)
         except FileExistsError:
             pass  # another process was first; its file counts
         finally:
-            os.unlink(draft)
+            Path(draft).unlink(missing_ok=True)
         sync_folder(file.parent)
     except OSError as error:
         raise KeyringError(f"{file.name} cannot be written: {error.strerror}") from error

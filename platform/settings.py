@@ -25,6 +25,7 @@ from primafacie.platform.errors import SettingsError
 PREFIX: Final = "PRIMAFACIE_"
 CONFIG: Final = "PRIMAFACIE_CONFIG"
 CONFIG_FILE: Final = "primafacie.toml"
+NOT_SETTINGS: Final = frozenset({CONFIG, "PRIMAFACIE_TOKEN"})  # read elsewhere
 
 Mode = Literal["development", "production"]
 
@@ -144,7 +145,7 @@ class Settings(BaseSettings):
     def read(cls, **given: Any) -> Settings:
         """The settings. Raises SettingsError naming every bad or unknown one."""
         _check_config()
-        known = {f"{PREFIX}{name}".upper() for name in cls.model_fields} | {CONFIG}
+        known = {f"{PREFIX}{name}".upper() for name in cls.model_fields} | NOT_SETTINGS
         unknown = sorted(n for n in os.environ if n.startswith(PREFIX) and n not in known)
         if unknown:
             raise SettingsError(f"there is no setting of this name: {', '.join(unknown)}")

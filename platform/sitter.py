@@ -19,7 +19,7 @@ from primafacie.platform.sitters import bust, eye, glasses, hair, skin
 from primafacie.platform.sitters.anatomy import Anatomy, invent, smiling
 from primafacie.platform.sitters.camera import Camera, turn
 from primafacie.platform.sitters.cast import CAST
-from primafacie.platform.sitters.chart import Field, blur, sample, smoothstep
+from primafacie.platform.sitters.chart import PER_MM, Field, sample
 from primafacie.platform.sitters.light import LIGHTS, Surface, linear, occlusion, shade, shadow, unit
 from primafacie.platform.sitters.relief import FAR, Relief, sculpt
 
@@ -105,6 +105,36 @@ def draw(
     return _drawn(seed_of(seed), size, pose).copy()
 
 
+def landmarks(
+    seed: int | str, size: int = 768, *, yaw: float = 0.0, pitch: float = 0.0,
+    smile: float = 0.0,
+) -> dict[str, tuple[float, float]]:
+    """Where the modelled head has its landmarks in `draw`'s picture, in pixels (x, y).
+
+    Keys: left_eye_outer, left_eye_inner, right_eye_inner, right_eye_outer (left is the viewer's),
+    left_pupil, right_pupil, nose_tip, nose_base, mouth_left, mouth_right, mouth_middle, chin.
+    """
+    _, r, _, _ = _head(seed_of(seed), float(smile))
+    points: dict[str, tuple[float, float]] = {}
+    for word, e in zip(("left", "right"), r.eyes, strict=True):
+        c, s = float(np.cos(e.tilt)), float(np.sin(e.tilt))
+        for end, u in (("outer", 1.0), ("inner", -1.0)):
+            d = u * e.half * e.side
+            points[f"{word}_eye_{end}"] = (e.cx + d * c, e.cy + d * s)
+        points[f"{word}_pupil"] = (e.cx, e.cy)
+    a = anatomy_of(seed)
+    corner = r.lips.y - r.lips.corner
+    points |= {"nose_tip": (0.0, r.nose_y - 10.5 + a.tip_turn), "nose_base": (0.0, r.nose_y),
+               "mouth_left": (-r.lips.half, corner), "mouth_right": (r.lips.half, corner),
+               "mouth_middle": (0.0, float(r.lips.line(np.zeros(1, np.float32))[0])),
+               "chin": (0.0, r.chin_y - 2.0)}
+    at = np.array(list(points.values()), np.float32)
+    z = sample(r.height, at[None, :, 0], at[None, :, 1])[0]
+    camera = Camera(size, turn(yaw, pitch))
+    px = camera.project(camera.place(np.column_stack([at, z])))
+    return {k: (float(x), float(y)) for k, (x, y) in zip(points, px, strict=True)}
+
+
 @lru_cache(maxsize=24)
 def _drawn(seed: int, size: int, pose: Pose) -> NDArray[np.uint8]:
     return _Exposure(seed, size, pose).develop()
@@ -114,7 +144,7 @@ def _drawn(seed: int, size: int, pose: Pose) -> NDArray[np.uint8]:
 def _head(seed: int, smile: float) -> tuple[Anatomy, Relief, Surface, Field]:
     a = smiling(anatomy_of(seed), smile)
     r = sculpt(a)
-    return a, r, skin.paint(a, r), occlusion(r.height, 4.0)
+    return a, r, skin.paint(a, r), occlusion(r.height, PER_MM)
 
 
 @lru_cache(maxsize=4)
@@ -165,7 +195,7 @@ class _Exposure:
 
     def _head(self) -> tuple[NDArray, Field, Field]:
         key = unit(self.turn.T @ unit(self.light.key))
-        seen = shadow(self.relief.height, 4.0, key)
+        seen = shadow(self.relief.height, PER_MM, key)
         lit = shade(self.surface, self.light, self.turn, seen, self.open)
         eyes, where = eye.overlay(self.a, self.relief, self.light, self.turn, seen, self.open)
         lit = lit * (1 - where[..., None]) + eyes * where[..., None]
@@ -229,7 +259,7 @@ class _Exposure:
             return image
         n = self.camera.pixels
         frame = np.zeros((n, n), np.uint8)
-        thick = max(1, round(self.camera.per_mm * (2.3 if self.a.glasses == "square" else 1.5)))
+        thick = max(1, round(self.camera.per_mm * (1.9 if self.a.glasses == "square" else 1.3)))
         lens = np.zeros((n, n), np.uint8)
         for i, line in enumerate(glasses.rims(self.a, self.relief)):
             placed = self.camera.place(line)

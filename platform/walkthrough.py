@@ -8,35 +8,49 @@ from __future__ import annotations
 
 import io
 import json
+import secrets
 import time
+import uuid
 import wave
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from numpy.typing import NDArray
 from PIL import Image
 
+from primafacie.audit import dsse
+from primafacie.audit.digest import sha256_hex
+from primafacie.audit.entry import Kind
 from primafacie.generator.controls import Controls
+from primafacie.generator.permit import MAX_LIFE, PAYLOAD_TYPE, Permit, PermitClaims
 from primafacie.platform.accounts import Account
 from primafacie.platform.clock import now
 from primafacie.platform.consents import Choices, Offer
+from primafacie.platform.errors import PlatformError
 from primafacie.platform.jobs import Worker
 from primafacie.platform.requests import RequestView, Submission
-from primafacie.platform.sitter import SITTERS, Sitter
-from primafacie.platform.wiring import Services
+from primafacie.platform.sitter import SITTERS, Sitter, draw
+from primafacie.platform.wiring import STUDIO, Services
+from primafacie.safeguards.gate import Gate
+from primafacie.safeguards.request import Request
 
 SENTENCE: Final = (
     "Hello. I am a person who does not exist. My face was drawn, my voice is synthetic, "
     "and this video could only be made because my consent says so."
 )
-PORTRAIT_SIDE: Final = 768
-ENROLMENT: Final = 5  # pictures besides the portrait
+PORTRAIT_SIDE: Final = 512
+ENROLMENT_SIDE: Final = 384
+
+
+class WalkthroughError(PlatformError):
+    """A step did not end as it must."""
 
 
 @dataclass(slots=True)
@@ -71,6 +85,7 @@ class Walkthrough:
     sentence: str = SENTENCE
     tell: Callable[[str], None] = lambda text: None
     steps: list[Step] = field(default_factory=list)
+    gate: Gate | None = None
     cast: Cast | None = None
     consent_id: str = ""
     consent_token: str = ""
@@ -81,13 +96,15 @@ class Walkthrough:
     verdict: dict[str, Any] = field(default_factory=dict)
 
     def run(self) -> list[Step]:
-        """Everything. Raises as soon as one step does not end as it must."""
-        self.people()
-        self.consent()
-        self.request()
-        self.verify()
-        self.refusals()
-        self.keepsakes()
+        """Everything. Raises WalkthroughError as soon as one step does not end as it must."""
+        with self.services.gate() as gate:
+            self.gate = gate
+            self.people()
+            self.consent()
+            self.request()
+            self.verify()
+            self.keepsakes()
+            self.refusals()
         return self.steps
 
     # --- the road -------------------------------------------------------------------------------
@@ -150,8 +167,8 @@ class Walkthrough:
             )
             view, link = consents.draft(cast.steward, self.sitter.name, "nobody@example.org", offer)
             self.consent_id = view.consent_id
-            evidence = json.dumps(self.sitter.evidence(), sort_keys=True).encode()
-            consents.attach(cast.steward, self.consent_id, "synthetic-origin", evidence)
+            evidence = json.dumps(self.sitter.evidence(PORTRAIT_SIDE), sort_keys=True).encode()
+            consents.attach(cast.steward, self.consent_id, "provenance", evidence)
             for picture in pictures:
                 consents.add_photo(link, picture)
             self._sign(link)
@@ -163,7 +180,7 @@ class Walkthrough:
             step.log_index = self._log_size() - 1
             step.note = f"consent {view.state}"
             if view.state != "active":
-                raise AssertionError(f"the consent is {view.state}: {view.enrolment}")
+                raise WalkthroughError(f"the consent is {view.state}: {view.enrolment}")
 
     def _sign(self, link: str) -> None:
         consents = self.services.consents
@@ -190,7 +207,7 @@ class Walkthrough:
         with self._step("The gate: decide, log, permit, draw, mark, sign, log") as step:
             self.video = self._ask()
             if self.video.state != "released" or self.video.asset is None:
-                raise AssertionError(f"the request is {self.video.state}: {self._why(self.video)}")
+                raise WalkthroughError(f"the request is {self.video.state}: {self._why(self.video)}")
             step.log_index = self.video.asset.log_index
             step.note = f"{self.video.asset.width}x{self.video.asset.height}, " \
                 f"{self.video.asset.duration:.1f} s, asset {self.video.asset.asset_number:014x}"
@@ -210,11 +227,11 @@ class Walkthrough:
             step.note = f"{self.verdict['verdict']}: {self.verdict['sentence']}"
             step.log_index = self._log_size() - 1
             if self.verdict["verdict"] != "EXACT":
-                raise AssertionError(f"the delivered file is {self.verdict['verdict']}")
+                raise WalkthroughError(f"the delivered file is {self.verdict['verdict']}")
 
     def refusals(self) -> None:
         """Four ways to leave the road, each refused and logged."""
-        other = png(self.stranger.draw(PORTRAIT_SIDE))
+        other = png(self.stranger.picture(PORTRAIT_SIDE))
         self._refused("Refused: another sitter's face", "face_is_consenting_subject", photo=other)
         self._refused("Refused: a purpose nobody ticked", "purpose_in_scope", purpose="dubbing")
         self._forged()
@@ -228,22 +245,62 @@ class Walkthrough:
             step.note = f"{found['verdict']}: {found['sentence']}"
             step.log_index = self._log_size() - 1
             if found["verdict"] != "REVOKED":
-                raise AssertionError("a withdrawn consent must show")
+                raise WalkthroughError("a withdrawn consent must show")
 
     def _refused(self, name: str, rule: str, **changes: Any) -> None:
         with self._step(name) as step:
             view = self._ask(**changes)
             rules = [reason.rule for reason in view.reasons]
             if view.state != "refused" or rule not in rules:
-                raise AssertionError(f"{name}: the request is {view.state}, reasons {rules}")
+                raise WalkthroughError(f"{name}: the request is {view.state}, reasons {rules}")
             step.log_index = view.entries[-1][0]
             said = next(r.sentence for r in view.reasons if r.rule == rule)
             step.note = said if len(rules) == 1 else f"{said} (and {len(rules) - 1} more)"
 
     def _forged(self) -> None:
+        """An attacker with everything but the gate's key: real log entries, real digests."""
         with self._step("Refused: a forged permit straight at the studio") as step:
-            step.note = self.services.forged_permit_drill(self.portrait, self.voice)
-            step.log_index = self._log_size() - 1
+            request = self._attack()
+            permit = self._forge(request)
+            assert self.gate is not None
+            error, receipt = self.gate.lock_holds(permit, request)
+            step.log_index, step.note = receipt.index, str(error)
+
+    def _attack(self) -> Request:
+        return Request(
+            rid=uuid.uuid4().hex,
+            requester_id=self._cast().researcher.user_id,
+            project_id=self._cast().project_id,
+            consent_id=self.consent_id,
+            purpose="demonstration",
+            audience="public",
+            photo=self.portrait,
+            voice=self.voice,
+            controls=Controls(),
+            received_at=now(),
+            voice_synthetic=True,
+        )
+
+    def _forge(self, request: Request) -> Permit:
+        """As good a permit as can be had without the key: the honest claims, another signature,
+        and the log entry and proof of the permit that was really issued."""
+        assert self.video is not None
+        issued = int(now().timestamp())
+        claims = PermitClaims(
+            v=1, permitId=uuid.uuid4().hex, nonce=secrets.token_hex(32), aud=STUDIO,
+            iat=issued, nbf=issued, exp=issued + MAX_LIFE,
+            photoSha256=request.photo_sha256, audioSha256=request.voice_sha256,
+            paramsSha256=sha256_hex(request.controls.to_params()),
+            consentId=self.consent_id, consentVersion=1, consentSha256="0" * 64,
+            decisionId=uuid.uuid4().hex, decisionLeafIndex=0,
+            policySetSha256=self.services.policies.shipped.sha256,
+            subjectKind="synthetic", maxSeconds=20, maxWidth=512,
+        )  # fmt: skip
+        envelope = dsse.sign(claims.to_bytes(), PAYLOAD_TYPE, Ed25519PrivateKey.generate())
+        index = next(i for i, kind, _ in self.video.entries if kind == Kind.PERMIT_ISSUED)
+        with self.services.database.read() as tx:
+            leaf, proof = self.services.log.leaf_bytes(tx, index), self.services.log.prove(tx, index)
+        return Permit(envelope, leaf, proof)
 
     # --- what stays -----------------------------------------------------------------------------
 
@@ -256,7 +313,7 @@ class Walkthrough:
             write_json(self.folder / "verdict.json", self.verdict)
             proof = self.services.requests.receipt(self._cast().researcher, self.video.rid)
             (self.folder / "release-proof.json").write_bytes(proof)
-            keys = "\n".join(self.services.keys.log_vkeys) + "\n"
+            keys = "\n".join(self.services.log.vkeys) + "\n"
             (self.folder / "log-key.txt").write_text(keys)
 
     # --- helpers --------------------------------------------------------------------------------
@@ -278,7 +335,8 @@ class Walkthrough:
         return self.services.requests.show(cast.researcher, view.rid)
 
     def _work(self) -> None:
-        Worker(self.services).run(once=True)
+        assert self.gate is not None
+        Worker(self.services, lambda: nullcontext(self.gate)).run(once=True)
 
     def _why(self, view: RequestView) -> str:
         return "; ".join(reason.sentence for reason in view.reasons) or view.message
@@ -288,7 +346,8 @@ class Walkthrough:
         return self.cast
 
     def _log_size(self) -> int:
-        return self.services.logbook.checkpoint().size
+        with self.services.database.read() as tx:
+            return self.services.log.size(tx)
 
     @contextmanager
     def _step(self, name: str, note: str = "") -> Iterator[Step]:
@@ -300,10 +359,10 @@ class Walkthrough:
 
 
 def enrolment(sitter: Sitter) -> list[NDArray[np.uint8]]:
-    """The portrait, then five more pictures in other light and at small turns."""
-    turns = ((0, 0), (7, 0), (-7, 0), (0, 4), (4, -4))
-    more = [sitter.draw(512, yaw=yaw, pitch=pitch) for yaw, pitch in turns]
-    return [sitter.draw(PORTRAIT_SIDE), *more]
+    """The portrait, then four more pictures at small turns of the head."""
+    turns = ((7, 0), (-7, 0), (0, 4), (4, -4))
+    more = [draw(sitter.seed, ENROLMENT_SIDE, yaw=yaw, pitch=pitch) for yaw, pitch in turns]
+    return [sitter.picture(PORTRAIT_SIDE), *more]
 
 
 def speak(text: str, language: str = "en") -> bytes:
@@ -354,8 +413,6 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def _password() -> str:
-    import secrets
-
     return secrets.token_urlsafe(24)
 
 

@@ -141,7 +141,7 @@ class Gate:
             clip = self._perform(request, permit)  # 5 frames, seen by nobody
             sealed = self._sealed(facts, decision, permit, clip)  # 6 marked, signed, read back
             return self._release(request, seen, heard, facts, sealed)  # 7, 8, 9
-        except (AuditError, GeneratorError, SafeguardError, OSError) as error:
+        except Exception as error:  # whatever breaks, the road ends here, and the log says so
             raise self._failed(request, error) from error
 
     def _release(
@@ -281,14 +281,16 @@ class Gate:
     def _perform(self, request: Request, permit: Permit) -> UnsealedClip:
         params = request.controls.to_params()
         clip = self._studio.perform(permit, request.photo, request.voice, params)
-        clip.frames = self._watched(request, clip)
+        clip.frames = self._watched(request, clip.frames, clip.frame_count)
         return clip
 
-    def _watched(self, request: Request, clip: UnsealedClip) -> Iterator[NDArray[np.uint8]]:
+    def _watched(
+        self, request: Request, frames: Iterator[NDArray[np.uint8]], count: int
+    ) -> Iterator[NDArray[np.uint8]]:
         """The frames, as long as nobody cancels and the consent stays active."""
-        for number, frame in enumerate(clip.frames):
+        for number, frame in enumerate(frames):
             if number % WATCH_EVERY == 0:
-                self._journal.stage(request, f"drawing {number} of {clip.frame_count}")
+                self._journal.stage(request, f"drawing {number} of {count}")
                 consent = self._consents.find(request.consent_id)
                 if consent is None or consent.state is not ConsentState.ACTIVE:
                     raise GateError("the consent ended while the video was made")
@@ -326,7 +328,8 @@ class Gate:
     # when the road breaks off -------------------------------------------------------------------
 
     def _failed(self, request: Request, error: Exception) -> GateError:
-        sentence = str(error) or type(error).__name__
+        known = isinstance(error, (AuditError, GeneratorError, SafeguardError))
+        sentence = str(error) if known else f"the road broke off: {type(error).__name__}"
         entry = LogEntry(
             kind=Kind.REQUEST_FAILED,
             rid=request.rid,
@@ -338,23 +341,32 @@ class Gate:
         )
         try:
             self._journal.finish(request, "failed", entry)
-        except (AuditError, SafeguardError, OSError):
+        except Exception:  # a log that cannot be written is the one thing it cannot tell
             return GateError("the log could not be written; nothing was made")
         return GateError(sentence)
 
-    def lock_holds(self, permit: Permit, request: Request) -> PermitError:
+    def lock_holds(self, permit: Permit, request: Request) -> tuple[PermitError, Receipt]:
         """Show any permit to the studio's door, as an attacker inside this process would.
 
-        Returns the PermitError it answered with. If the door opens, the performance is thrown
-        away unseen and GateError raised: for drills, never a way to obtain a video.
+        Returns the PermitError it answered with and the log entry of it. If the door opens, the
+        performance is thrown away unseen and GateError raised: a drill, never a way to a video.
         """
         params = request.controls.to_params()
         try:
             self._studio.perform(permit, request.photo, request.voice, params)
         except PermitError as error:
-            return error
-        finally:
-            self._studio.close()
+            entry = LogEntry(
+                kind=Kind.PERMIT_REFUSED,
+                rid=request.rid,
+                at=self._post.now(),
+                actor=request.requester_id,
+                out=Outcome.DENY,
+                why=(type(error).__name__,),
+                facts=(("permit_sha256", permit.sha256),),
+                payload={"message": str(error)},
+            )
+            return error, self._journal.record(entry)
+        self._studio.close()
         raise GateError("the studio opened to a permit it should have refused")
 
     def warm(self) -> str:

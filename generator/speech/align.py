@@ -93,9 +93,7 @@ def _chain(words: Sequence[Spelled]) -> _Chain:
     )  # fmt: skip
 
 
-def align(
-    log_post: Floats, speech: Mask, words: Sequence[Spelled], net: Net
-) -> Alignment | None:
+def align(log_post: Floats, speech: Mask, words: Sequence[Spelled], net: Net) -> Alignment | None:
     """The best way of laying `words` over log_post (T, 26); None when they cannot fit in.
 
     speech: (T,), where somebody speaks.

@@ -215,9 +215,7 @@ def _loudness(clip: Truth) -> tuple[Span, ...]:
     kinds = [phones.CLASS[name] for name in ("sil", "m", "ih", "eh", "aa")]
     edges = np.flatnonzero(np.diff(steps)) + 1
     spans = zip(np.r_[0, edges], np.r_[edges, len(steps)], strict=True)
-    return tuple(
-        Span(kinds[int(steps[a])], int(a), int(b)) for a, b in spans if steps[a]
-    )
+    return tuple(Span(kinds[int(steps[a])], int(a), int(b)) for a, b in spans if steps[a])
 
 
 METHODS: Final[dict[str, Callable[[Truth], tuple[Span, ...]]]] = {

@@ -111,9 +111,7 @@ def blinks(
         at = float(near[np.argmin(np.abs(near - t))]) if len(near) else t
         if (not out or at - out[-1] > _BLINK_SHORTEST * 0.6) and 0.15 < at < duration - 0.25:
             out.append(at)
-        t = at + float(
-            np.clip(np.exp(rng.normal(middle, spread)), _BLINK_SHORTEST, _BLINK_LONGEST)
-        )
+        t = at + float(np.clip(np.exp(rng.normal(middle, spread)), _BLINK_SHORTEST, _BLINK_LONGEST))
     return np.asarray(out, np.float32)
 
 

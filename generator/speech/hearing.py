@@ -1,7 +1,7 @@
 """Hearing: everything a face needs to know about a clip of speech.
 
-    pcm -> speech segments -> phone opinions -> phones in time (along a text where there is one)
-        -> pitch, loudness, accents
+pcm -> speech segments -> phone opinions -> phones in time (along a text where there is one)
+    -> pitch, loudness, accents
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import zipfile
 from functools import cache
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -60,7 +61,7 @@ def read(data: bytes) -> Net:
             raise ValueError("another number of classes")
         digest = hashlib.sha256(data).hexdigest()
         return Net(layers, head, arrays["prior"], arrays["bigram"], digest)
-    except (KeyError, ValueError, OSError, EOFError) as error:
+    except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise EngineError("the speech network's weights are damaged") from error
 
 

@@ -36,7 +36,7 @@ class Part(NamedTuple):
 
 
 def _parts(spec: str) -> tuple[Part, ...]:
-    """"aa" is one class; "aa ih" is 60 : 40; "td:40 sh:60" says its shares itself."""
+    """ "aa" is one class; "aa ih" is 60 : 40; "td:40 sh:60" says its shares itself."""
     names = spec.split()
     if len(names) == 1:
         return (Part(CLASS[names[0]], 1.0),)

@@ -19,7 +19,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from primafacie.generator.speech.align import Span
 from primafacie.generator.speech.mel import FRAME_RATE
-from primafacie.generator.speech.phones import BILABIAL, CLASSES, LABIODENTAL, SIL
+from primafacie.generator.speech.phones import BILABIAL, CLASS, CLASSES, LABIODENTAL, SIL
 
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -145,9 +145,7 @@ def _parted(speech: Mask) -> Floats:
     return np.asarray(gaussian_filter1d(out, 4), np.float32) if len(out) else out
 
 
-def lips(
-    spans: Sequence[Span], posteriors: Floats, speech: Mask, frames: int, fps: float
-) -> Lips:
+def lips(spans: Sequence[Span], posteriors: Floats, speech: Mask, frames: int, fps: float) -> Lips:
     """The mouth in each of `frames` frames of video.
 
     posteriors: (T, 26) probabilities, 100 a second; speech: (T,), where somebody speaks.
@@ -195,7 +193,7 @@ def _sealed(shape: Floats, spans: Sequence[Span], fps: float) -> Lips:
     closures = []
     for span in spans:
         if span.phone in BILABIAL:
-            share = 1.0 if CLASSES[span.phone] == "m" else _CLOSURE_SHARE
+            share = 1.0 if span.phone == CLASS["m"] else _CLOSURE_SHARE
             held = _held(span, share, len(shape), fps)
             closures.append(held)
             for frame in held:
@@ -213,9 +211,11 @@ def _held(span: Span, share: float, frames: int, fps: float) -> tuple[int, ...]:
     """
     start = span.start / FRAME_RATE - LEAD
     end = start + share * (span.end - span.start) / FRAME_RATE
+    if end - start < 2 / fps:  # a short one may give up half of its lead to be seen at all
+        end += LEAD / 2
     first, last = int(np.ceil(start * fps - 1e-6)), int(np.floor(end * fps + 1e-6))
     if first > last:
         first = last = round((start + end) / 2 * fps)
-        if first / fps > end:
+        if first / fps > end + LEAD / 2:
             first = last = last - 1
     return tuple(sorted({min(max(f, 0), frames - 1) for f in range(first, last + 1)}))

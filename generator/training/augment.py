@@ -72,17 +72,17 @@ def coloured(pcm: Floats, rng: np.random.Generator) -> Floats:
 
 def noise(count: int, rng: np.random.Generator) -> Floats:
     """Unit-power noise: white, pink, brown, hum or made-up music, perhaps coming and going."""
-    kind = rng.integers(0, 4)
+    kind = int(rng.integers(0, 4))
+    made: NDArray[np.float64]
     if kind == 3:
-        made = music(count, rng)
+        made = music(count, rng).astype(np.float64)
     else:
         spectrum = np.fft.rfft(rng.standard_normal(count))
-        f = np.arange(len(spectrum)) + 5.0
-        made = np.fft.irfft(spectrum / f ** (0.5 * kind), count)
+        made = np.fft.irfft(spectrum / (np.arange(len(spectrum)) + 5.0) ** (0.5 * kind), count)
     if rng.random() < 0.4:
         rate = rng.uniform(0.3, 6)
         made = made * (0.55 + 0.45 * np.sin(2 * np.pi * rate * np.arange(count) / RATE))
-    return (made / (np.sqrt(np.mean(made**2)) + 1e-12)).astype(np.float32)
+    return np.asarray(made / (np.sqrt(np.mean(made**2)) + 1e-12), np.float32)
 
 
 def music(count: int, rng: np.random.Generator) -> Floats:
@@ -99,8 +99,10 @@ def music(count: int, rng: np.random.Generator) -> Floats:
             for harmonic in range(1, rng.integers(2, 10)):
                 if pitch * harmonic < 7800:
                     level = rng.uniform(0.3, 1) / harmonic
-                    out[first:last] += level * np.sin(2 * np.pi * pitch * harmonic * x) * np.exp(
-                        -x * rng.uniform(1, 8)
+                    out[first:last] += (
+                        level
+                        * np.sin(2 * np.pi * pitch * harmonic * x)
+                        * np.exp(-x * rng.uniform(1, 8))
                     )
             at += length
     if rng.random() < 0.5:

@@ -90,7 +90,9 @@ def split(texts: list[str]) -> tuple[list[str], list[str]]:
 # ---- labels ------------------------------------------------------------------------------------
 
 
-def label(spans: Iterable[tuple[float, float, tuple[Part, ...] | None]], frames: int) -> NDArray:
+def label(
+    spans: Iterable[tuple[float, float, tuple[Part, ...] | None]], frames: int
+) -> NDArray[np.uint8]:
     """One class per frame from (start, end, parts) spans; silence where no span lies."""
     out = np.zeros(frames, np.uint8)
     for start, end, parts in spans:
@@ -131,9 +133,10 @@ def flite(voice: str, texts: list[str], rng: np.random.Generator) -> Iterator[Ut
     for text in texts:
         pitch = {"slt": 180, "rms": 100, "awb": 125}.get(voice, 105) * rng.uniform(0.75, 1.5)
         with tempfile.NamedTemporaryFile(suffix=".wav") as out:
+            stretch = f"duration_stretch={rng.uniform(0.75, 1.3):.2f}"
             done = subprocess.run(
-                ["flite", "-voice", voice, "--setf", f"duration_stretch={rng.uniform(.75, 1.3):.2f}",
-                 "--setf", f"int_f0_target_mean={pitch:.0f}", "-psdur", "-t", text, "-o", out.name],
+                ["flite", "-voice", voice, "--setf", stretch, "--setf",
+                 f"int_f0_target_mean={pitch:.0f}", "-psdur", "-t", text, "-o", out.name],
                 capture_output=True, check=True, timeout=60,
             )  # fmt: skip
             pcm = _read_wave(Path(out.name).read_bytes())
@@ -200,7 +203,7 @@ def festival(voice: str, texts: list[str]) -> Iterator[Utterance]:
         script = [f"(voice_{voice})".encode()]
         for i, text in enumerate(texts):
             script.append(
-                b"(unwind-protect (begin (set! u (utt.synth (Utterance Text \""
+                b'(unwind-protect (begin (set! u (utt.synth (Utterance Text "'
                 + text.replace('"', " ").encode(encoding, "ignore")
                 + f'")))(utt.save.segs u "{folder}/{i}.lab")'.encode()
                 + f'(utt.save.wave u "{folder}/{i}.wav" \'riff)) nil)'.encode()

@@ -58,11 +58,8 @@ class Network(nn.Module):
             y = self.convs[i](functional.pad(x, (behind, ahead)))
             y = functional.relu(self.norms[i](y))
             x = y if i == 0 else x + self.dropout(y)
-        return self.head(x).transpose(1, 2).reshape(batch, frames, len(CLASSES))
-
-
-def warped_bank(warp: float) -> Floats:
-    return mel.filterbank(warp=warp)
+        out: torch.Tensor = self.head(x)
+        return out.transpose(1, 2).reshape(batch, frames, len(CLASSES))
 
 
 def prepare(path: Path, copies: int, seed: int) -> tuple[NDArray[np.float16], Any, Any, Any]:
@@ -73,7 +70,7 @@ def prepare(path: Path, copies: int, seed: int) -> tuple[NDArray[np.float16], An
     ends = np.cumsum(data["frames"])
     starts = ends - data["frames"]
     babble = _babble(pcm, rng)
-    warps = [warped_bank(w) for w in np.linspace(0.86, 1.16, 31)]
+    warps = [mel.filterbank(warp=float(w)) for w in np.linspace(0.86, 1.16, 31)]
     plan = [(i, k) for i in range(len(ends)) for k in range(copies + 1)]
     feats: list[NDArray[np.float16]] = []
     tags, weights = [], []
@@ -114,7 +111,7 @@ def bigram(labels: NDArray[np.uint8]) -> Floats:
     change = np.flatnonzero(np.diff(known))
     counts = np.full((len(CLASSES), len(CLASSES)), 0.5)
     np.add.at(counts, (known[change], known[change + 1]), 1)
-    return np.log(counts / counts.sum(axis=1, keepdims=True)).astype(np.float32)
+    return np.asarray(np.log(counts / counts.sum(axis=1, keepdims=True)), np.float32)
 
 
 def train(folder: Path, steps: int = STEPS) -> tuple[Network, Floats, Floats]:
@@ -144,7 +141,8 @@ def train(folder: Path, steps: int = STEPS) -> tuple[Network, Floats, Floats]:
         y = np.stack([labels[a : a + CROP] for a in at]).astype(np.int64)
         _mask(x, rng)
         net.train()
-        value = loss(net(torch.from_numpy(x)).reshape(-1, len(CLASSES)), torch.from_numpy(y).reshape(-1))
+        said = net(torch.from_numpy(x)).reshape(-1, len(CLASSES))
+        value = loss(said, torch.from_numpy(y).reshape(-1))
         optimiser.zero_grad()
         value.backward()
         optimiser.step()
@@ -176,15 +174,21 @@ def _mask(x: Floats, rng: np.random.Generator) -> None:
 
 def save(net: Network, prior: Floats, pairs: Floats, path: Path = WEIGHTS) -> None:
     """Folds the normalisation into the convolutions and writes float16 arrays."""
-    arrays: dict[str, NDArray[Any]] = {"prior": prior, "bigram": pairs}
+    arrays: dict[str, Any] = {"prior": prior, "bigram": pairs}
     for i, (conv, norm) in enumerate(zip(net.convs, net.norms, strict=True)):
-        scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
-        weight = (conv.weight * scale[:, None, None]).detach().numpy()
-        arrays[f"conv{i}.weight"] = weight.astype(np.float16)
-        arrays[f"conv{i}.bias"] = (norm.bias - norm.running_mean * scale).detach().numpy()
-    arrays["head.weight"] = net.head.weight.detach().numpy()[:, :, 0].astype(np.float16)
-    arrays["head.bias"] = net.head.bias.detach().numpy()
+        weight, bias = _folded(conv, norm)
+        arrays[f"conv{i}.weight"], arrays[f"conv{i}.bias"] = weight.astype(np.float16), bias
+    head = {name: value.detach().numpy() for name, value in net.head.named_parameters()}
+    arrays["head.weight"] = head["weight"][:, :, 0].astype(np.float16)
+    arrays["head.bias"] = head["bias"]
     np.savez(path, **arrays)
+
+
+def _folded(conv: Any, norm: Any) -> tuple[Floats, Floats]:
+    """A convolution and the normalisation after it as one convolution."""
+    scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
+    weight = (conv.weight * scale[:, None, None]).detach().numpy()
+    return weight, (norm.bias - norm.running_mean * scale).detach().numpy()
 
 
 if __name__ == "__main__":

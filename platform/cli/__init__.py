@@ -1,1 +1,80 @@
-"""The command line."""
+"""The command line: `primafacie COMMAND`.
+
+Exit codes: 0 done, 2 refused by policy, 3 bad input, 4 verification failed, 1 anything else.
+Answers go to stdout, logs to stderr; with `--json` an answer is exactly one JSON document. Every
+command's module is imported when it is called, so that starting costs nothing.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Final
+
+import click
+
+#: command -> module in this folder. The command's object bears the same name.
+COMMANDS: Final = {
+    "serve": "serve",
+    "worker": "worker",
+    "demo": "demo",
+    "doctor": "doctor",
+    "generate": "generate",
+    "verify": "verify",
+    "consent": "consent",
+    "audit": "audit",
+    "bench": "bench",
+    "keys": "keys",
+    "watermark": "watermark",
+    "migrate": "migrate",
+    "user": "user",
+    "policy": "policy",
+}
+DONE, FAILED, REFUSED, BAD_INPUT, UNVERIFIED = 0, 1, 2, 3, 4
+
+
+class Commands(click.Group):
+    """A group that imports a command when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command, imported now; None for a name there is not."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"primafacie.platform.cli.{COMMANDS[cmd_name]}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="primafacie")
+def cli() -> None:
+    """Talking faces with consent first, marked, signed and logged."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; the console script exits with it."""
+    from primafacie.platform.cli import answer
+
+    try:
+        answer.log_to_stderr()
+        code = cli.main(args=arguments, prog_name="primafacie", standalone_mode=False)
+        return code if isinstance(code, int) else DONE
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
+    except click.UsageError as error:
+        error.show()
+        return BAD_INPUT
+    except click.Abort:
+        click.echo("Stopped.", err=True)
+        return FAILED
+    except Exception as error:
+        return answer.explain(error)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -117,8 +117,8 @@ def _garment(
     if knit and a.asymmetry % 3:
         wale = np.sin(2 * np.pi * x / 2.6) * 0.5 + 0.5
         row = np.sin(2 * np.pi * (y / 2.2 + 0.5 * np.abs(((x / 2.6) % 1) - 0.5)))
-        weave = 0.22 * wale + 0.10 * row
-        tint *= (0.90 + 0.10 * wale[..., None])
+        weave = 0.11 * wale + 0.05 * row
+        tint *= (0.96 + 0.04 * wale[..., None])
     else:
         weave = 0.06 * noise(rng, x.shape, 0.9, per_mm) + 0.05 * np.sin(2 * np.pi * (x + y) / 1.6)
     weave = weave + 0.04 * noise(rng, x.shape, 1.4, per_mm)
@@ -143,7 +143,9 @@ def _garment(
             d2, _ = stroke_distance(shape[3:8], x, y)
             stitch = np.maximum(stitch, np.exp(-(((d2 - 3.4) / 0.45) ** 2)))
         cover = np.maximum(cover, leaf)
-        rise = rise * (1 - leaf) + leaf * (5.0 + 0.4 * soft)
+        dark = blur(leaf, 3.0, per_mm)
+        tint = tint * (1 - 0.40 * dark * (1 - leaf))[..., None]
+        rise = rise * (1 - leaf) + leaf * (6.0 + 0.4 * soft)
         tint = tint * (1 - 0.16 * (stitch * leaf)[..., None])
         placket = smoothstep(13.5, 12.5, np.abs(x - 1)) * smoothstep(172 + drop, 176 + drop, y)
         rise = rise + 0.9 * placket * (1 - leaf)

@@ -30,6 +30,14 @@ def grid() -> tuple[Field, Field]:
     return x, y
 
 
+def window(low: tuple[float, float], high: tuple[float, float]) -> tuple[slice, slice]:
+    """Rows and columns of the samples between two corners (x, y) in millimetres."""
+    gx, gy = grid()
+    rows = np.searchsorted(gy[:, 0], [low[1], high[1]])
+    columns = np.searchsorted(gx[0], [low[0], high[0]])
+    return slice(int(rows[0]), int(rows[1])), slice(int(columns[0]), int(columns[1]))
+
+
 def sample(field: Field, x: Field, y: Field, cubic: bool = False) -> Field:
     """`field` at points given in millimetres; the border repeats outwards."""
     u = ((x - LEFT) * PER_MM - 0.5).astype(np.float32)

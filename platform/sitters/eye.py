@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from primafacie.platform.sitters.anatomy import Anatomy
-from primafacie.platform.sitters.chart import Field, blur, grid, noise, smoothstep
+from primafacie.platform.sitters.chart import Field, blur, grid, noise, smoothstep, window
 from primafacie.platform.sitters.light import Light, linear, unit
 from primafacie.platform.sitters.relief import BALL, Eye, Relief
 
@@ -21,8 +22,7 @@ def overlay(
     colour = np.zeros((*x.shape, 3), np.float32)
     alpha = np.zeros(x.shape, np.float32)
     for n, e in enumerate(r.eyes):
-        ys = slice(int((e.cy - 16 - y[0, 0]) * 4), int((e.cy + 16 - y[0, 0]) * 4))
-        xs = slice(int((e.cx - 22 - x[0, 0]) * 4), int((e.cx + 22 - x[0, 0]) * 4))
+        ys, xs = window((e.cx - 22, e.cy - 16), (e.cx + 22, e.cy + 16))
         rng = np.random.Generator(np.random.PCG64(a.asymmetry + 300 + n))
         got, al = _one(a, e, x[ys, xs], y[ys, xs], light, turn, seen[ys, xs], ao[ys, xs], rng)
         colour[ys, xs] = got
@@ -96,8 +96,7 @@ def _one(
     bx, by = mirror @ right, mirror @ down
     ahead = (mirror @ key) > 0.3
     box = smoothstep(0.27, 0.19, np.abs(bx)) * smoothstep(0.34, 0.26, np.abs(by)) * ahead
-    bars = 1 - 0.0 * bx
-    glint = box * bars * smoothstep(0.2, 0.9, ap) * (rad < 6.6)
+    glint = box * smoothstep(0.2, 0.9, ap) * (rad < 6.6)
     body += (glint * 1.9)[..., None] * np.asarray(light.key_rgb, np.float32)
     fill = unit(turn.T @ unit(light.fill))
     faint = smoothstep(0.90, 0.97, mirror @ fill) * (rad < 6.6) * smoothstep(0.2, 0.9, ap)
@@ -113,8 +112,6 @@ def _one(
 
 
 def _polar(texture: Field, ang: Field, rad: Field) -> Field:
-    import cv2
-
     h, w = texture.shape
     u = ((ang / (2 * np.pi) + 0.5) % 1.0 * (w - 1)).astype(np.float32)
     v = np.clip(rad / 7.0 * (h / 8), 0, h - 1).astype(np.float32)

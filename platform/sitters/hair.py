@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from primafacie.platform.sitters.anatomy import Anatomy
 from primafacie.platform.sitters.camera import Camera
-from primafacie.platform.sitters.chart import Field, grid, noise, sample, smoothstep
+from primafacie.platform.sitters.chart import PER_MM, Field, grid, sample, smoothstep
 from primafacie.platform.sitters.light import Light, linear, unit
 from primafacie.platform.sitters.relief import Relief
-from primafacie.platform.sitters.skin import beard_zone
+from primafacie.platform.sitters.skin import beard_zone, scalp_zone
 
 OVER_EARS = frozenset({"long", "bob", "parted"})
 SKULL = np.array([0.0, -22.0, -78.0])
@@ -49,7 +49,7 @@ def brows(a: Anatomy, r: Relief) -> Strands:
     rng = np.random.Generator(np.random.PCG64(a.asymmetry + 400))
     pts, n = [], int(620 * (0.6 + 0.45 * a.brow_thick))
     for eye, line in zip(r.eyes, r.brow_lines, strict=True):
-        t = rng.beta(1.05, 1.25, n)
+        t = rng.beta(1.25, 1.30, n)
         half = 4.3 * a.brow_thick * np.interp(t, [0, 0.08, 0.3, 0.65, 1], [0.5, 0.85, 1, 0.68, 0.10])
         off = np.clip(rng.normal(0, 0.42, n), -1, 1) * half
         grid_t = np.linspace(0, 1, len(line))
@@ -145,31 +145,21 @@ def beard(a: Anatomy, r: Relief) -> Strands | None:
     rise = z[:, None] + size[:, None] * (0.30 * k - 0.14 * k**2)
     pz = np.maximum(rise - np.clip(z[:, None] - under, -3, 6) * 0.6 * k, under + 0.3)
     points = np.stack([px, py, pz], -1).astype(np.float32)
-    colour = _jitter(rng, linear(a.brow) * 1.05, n, a, a.grey)
+    tone = 0.5 * linear(a.brow) + 0.5 * linear(a.hair)
+    colour = _jitter(rng, tone, n, a, a.grey)
     return Strands(points, colour, rng.uniform(0.10, 0.19, n).astype(np.float32),
                    rng.uniform(0.3, 1, n).astype(np.float32), 0.45)
-
-
-def _hairline(a: Anatomy, rng: np.random.Generator, ax: NDArray) -> NDArray:
-    """Chart y of the hairline at |x|: forehead, temple, down to the sideburn."""
-    back = 9.0 * a.masculine * np.clip((a.age - 30) / 35, 0, 1)
-    mid = -66.0 * a.forehead - 0.6 * back
-    corner = -66.0 * a.forehead - 1.6 * back * 1.4
-    return np.interp(ax / a.width, [0, 17, 34, 47, 55, 60.5, 64.5, 69],
-                     [mid, mid - 0.5, corner + 4, corner + 14, -36, -18, -4, 14])
 
 
 def scalp(a: Anatomy, r: Relief, rng: np.random.Generator, n: int) -> tuple[NDArray, NDArray]:
     """Root points on the head behind the hairline and the outward directions there."""
     x, y = grid()
-    ax = np.abs(x)
-    edge = _hairline(a, rng, ax) + 1.8 * noise(rng, x.shape, 5) + 1.2 * noise(rng, x.shape, 1.5)
-    p = smoothstep(1.5, -5.0, y - edge) * (r.inside > 0.2) * (y < 30)
-    gy, gx = np.gradient(r.height, 0.25)
+    p = scalp_zone(a, r)
+    gy, gx = np.gradient(r.height, 1 / PER_MM)
     p = p * np.clip(np.sqrt(1 + gx**2 + gy**2), 1, 5)
     weight = (p / p.sum()).ravel().astype(np.float64)
     weight /= weight.sum()
-    m = int(n * 0.86)
+    m = int(n * (1.0 if a.hair_style == "fringe" else 0.86))
     at = rng.choice(weight.size, m, p=weight)
     front = np.stack([x.ravel()[at] + rng.uniform(-.2, .2, m), y.ravel()[at] + rng.uniform(
         -.2, .2, m), r.height.ravel()[at]], -1)
@@ -250,7 +240,7 @@ def _stray(points: NDArray, rng: np.random.Generator, share: float, mm: float) -
 def head_of_hair(a: Anatomy, r: Relief) -> list[Strands]:
     """All strands of this sitter's style."""
     rng = np.random.Generator(np.random.PCG64(a.asymmetry + 700))
-    makers = {"crop": _crop, "short": _short, "swept": _short, "back": _back, "long": _long,
+    makers = {"crop": _crop, "short": _short, "swept": _short, "fringe": _short, "back": _back, "long": _long,
               "bob": _long, "parted": _long, "curly": _curly, "afro": _curly}
     maker = makers.get(a.hair_style)
     return maker(a, r, rng) if maker else []
@@ -281,7 +271,7 @@ def _crop(a: Anatomy, r: Relief, rng: np.random.Generator) -> list[Strands]:
 
 def _short(a: Anatomy, r: Relief, rng: np.random.Generator) -> list[Strands]:
     """Short hair combed from a side parting, close at the sides."""
-    roots, out = scalp(a, r, rng, 16000)
+    roots, out = scalp(a, r, rng, 5000 if a.hair_style == "fringe" else 16000)
     n = len(roots)
     side = 1.0 if (a.asymmetry % 2) else -1.0
     count = 380
@@ -323,7 +313,7 @@ def _back(a: Anatomy, r: Relief, rng: np.random.Generator) -> list[Strands]:
         return d + 0.05 * cj[:, :3]
 
     length = rng.uniform(85, 125, n)
-    pts = _grow(a, roots, out, comb, length, np.full(n, 0.32), 2.0 + 6 * rng.random(n),
+    pts = _grow(a, roots, out, comb, length, np.full(n, 0.2), 2.5 + 3.5 * rng.random(n),
                 (0.0, 0.0), 15)
     pts = _lock(pts, clump, 0.25)
     pts = _stray(pts, rng, 0.02, 6)
@@ -351,7 +341,8 @@ def _long(a: Anatomy, r: Relief, rng: np.random.Generator) -> list[Strands]:
 
     def comb(p: NDArray, k: float) -> NDArray:
         # combed to the side while on top of the head, hanging once beside it
-        w = smoothstep(-0.10, -0.75, ((p[:, 1] - SKULL[1]) / RADII[1]).astype(np.float32))
+        low = ((p[:, 1] - SKULL[1]) / RADII[1]).astype(np.float32)
+        w = smoothstep(-0.10, -0.75, low - 0.18 * front)
         fx = go * 1.6 * w - (0.8 * go * max(0.0, k - 0.70) / 0.30 if bob else 0.0)
         fz = -(0.75 * front + 0.10) * smoothstep(-50, -15, p[:, 2].astype(np.float32))
         return np.stack([fx, 0.25 + 0 * fx, fz], -1) + 0.06 * cj[:, 2:5] * w[:, None]

@@ -20,10 +20,12 @@ from primafacie.platform.sitters.chart import (
     smooth_max,
     smoothstep,
     stroke_distance,
+    window,
 )
 
 BALL = 12.0  # radius of an eyeball
 FAR = -140.0
+BACK = -94.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ class Eye:
         """The upper lid's margin: highest a little inwards of the middle."""
         w = u + 0.16 * (1 - u * u)
         c = 1 - w * w
-        return -self.up * np.sign(c) * np.abs(c) ** 0.80 + 0.5 * u * 0
+        return -self.up * np.sign(c) * np.abs(c) ** 0.80
 
     def lower(self, u: Field) -> Field:
         """The lower lid's margin: lowest a little outwards of the middle."""
@@ -162,8 +164,8 @@ def sculpt(a: Anatomy) -> Relief:
     ax = np.abs(x)
     ln = a.length
     chin_y = 113.6 * ln
-    nose_y = 47.5 * a.nose_length
-    mouth_y = nose_y + 21.5 * a.philtrum
+    nose_y = 47.5 * a.nose_length * ln
+    mouth_y = min(nose_y + 21.5 * a.philtrum * ln, chin_y - 35)
 
     radius = np.hypot(x, y)
     angle = np.arctan2(ax, -y)
@@ -172,7 +174,7 @@ def sculpt(a: Anatomy) -> Relief:
     inside = ((rho - radius) / np.sqrt(1 + slope**2)).astype(np.float32)
 
     # midline profile without nose and lips
-    ys = np.array([-125, -112, -92, -72, -50, -30, -17, -5, 10, 30, nose_y, mouth_y,
+    ys = np.array([-125, -112, -92, -72, -50, -30, -17, -5, 10, 0.63 * nose_y, nose_y, mouth_y,
                    mouth_y + 17, chin_y - 13, chin_y - 2, chin_y + 12])
     ridge = 2.2 * a.brow_ridge
     zs = np.array([-34, -14, 5, 14.5, 19, 20.5, 20.5 + ridge, 16.0 + 0.4 * ridge, 14, 16, 19.0, 19.0,
@@ -204,7 +206,8 @@ def sculpt(a: Anatomy) -> Relief:
     z = _mouth(a, lips, x, y, z)
     for eye in eyes:
         z = _eye(a, eye, x0, y0, z)
-    z = np.where(inside > 0, z, FAR).astype(np.float32)
+    # the sheet ends before it runs away from the viewer altogether
+    z = np.where(inside > 0, np.maximum(z, BACK), FAR).astype(np.float32)
     ear_z, ear = _ears(a, x0, y0)
     z = np.maximum(z, ear_z)
     return Relief(z.astype(np.float32), inside, folds, eyes, lips, chin_y, nose_y, ear, nostril,
@@ -236,9 +239,10 @@ def _brow_ridge(a: Anatomy, x: Field, y: Field, z: Field, brows: tuple) -> Field
     for line in brows:
         pts = line.copy()
         pts[:, 1] += 1.5
-        d, t = stroke_distance(pts, x, y)
-        z = z + (1.2 + 2.4 * a.brow_ridge) * np.exp(-(d / 6.5) ** 2) * (1 - 0.5 * t)
-    return z.astype(np.float32)
+        ys, xs = window(tuple(pts.min(0) - 18), tuple(pts.max(0) + 18))
+        d, t = stroke_distance(pts, x[ys, xs], y[ys, xs])
+        z[ys, xs] += (1.2 + 2.4 * a.brow_ridge) * np.exp(-((d / 6.5) ** 2)) * (1 - 0.5 * t)
+    return z
 
 
 def _folds(
@@ -280,7 +284,7 @@ def _folds(
                             0.5 * (k - 0.25), 1.1))
     for pts, depth, width in strokes:
         lo, hi = pts.min(0) - 14, pts.max(0) + 14
-        ys, xs = _window(y, x, lo, hi)
+        ys, xs = window((lo[0], lo[1]), (hi[0], hi[1]))
         fine = _refine(pts)
         d, t = stroke_distance(fine, x[ys, xs], y[ys, xs])
         fade = np.sin(np.pi * np.clip(t * 0.94 + 0.03, 0, 1)) ** 0.7
@@ -296,25 +300,18 @@ def _refine(pts: np.ndarray) -> np.ndarray:
     return np.asarray(CubicSpline(t, pts)(np.linspace(0, 1, 13)))
 
 
-def _window(y: Field, x: Field, lo: np.ndarray, hi: np.ndarray) -> tuple[slice, slice]:
-    gx, gy = grid()
-    ys = np.searchsorted(gy[:, 0], [lo[1], hi[1]])
-    xs = np.searchsorted(gx[0], [lo[0], hi[0]])
-    return slice(int(ys[0]), int(ys[1])), slice(int(xs[0]), int(xs[1]))
-
-
 def _nose(a: Anatomy, x: Field, y: Field, z: Field, nose_y: float) -> tuple[Field, Field]:
     ax = np.abs(x)
     tip_y = nose_y - 10.5 + a.tip_turn
     f, bh = a.nose_forward, a.bridge_height
-    ys = np.array([-22, -12, -4, 6, 16, 27, tip_y - 3, tip_y + 1.5, nose_y - 4.6, nose_y - 0.6,
+    ys = np.array([-22, -12, -4, 0.16 * tip_y, 0.43 * tip_y, 0.73 * tip_y, tip_y - 3, tip_y + 1.5, nose_y - 4.6, nose_y - 0.6,
                    nose_y + 4.5])
     hs = np.array([0, 0.3, 2.0 * bh, 6.2 * bh + 0.6 * a.nose_hump, 10.8 * bh + 1.6 * a.nose_hump,
                    15.5 * f + 0.8 * a.nose_hump, 20.6 * f, 20.8 * f, 15.5 * f, 5.5, 0])
     h = PchipInterpolator(ys, hs, extrapolate=False)(y)
     h = np.nan_to_num(h, nan=0.0)
     half = PchipInterpolator(
-        [-22, -8, 2, 14, 26, tip_y, nose_y, nose_y + 8],
+        [-22, -8, 2, 0.4 * tip_y, 0.72 * tip_y, tip_y, nose_y, nose_y + 8],
         np.array([9.5, 8.4, 7.6, 8.6, 9.8, 9.6 * a.nose_tip, 8.0 * a.nose_tip, 7.0])
         * np.array([1, a.bridge_width, a.bridge_width, a.bridge_width, a.bridge_width**0.5,
                     1, 1, 1]))(np.clip(y, -22, nose_y + 8))
@@ -381,8 +378,7 @@ def _mouth(a: Anatomy, lips: Lips, x: Field, y: Field, z: Field) -> Field:
 
 
 def _eye(a: Anatomy, eye: Eye, x: Field, y: Field, z: Field) -> Field:
-    ys, xs = _window(y, x, np.array([eye.cx - 30, eye.cy - 24]),
-                     np.array([eye.cx + 30, eye.cy + 24]))
+    ys, xs = window((eye.cx - 30, eye.cy - 24), (eye.cx + 30, eye.cy + 24))
     x, y, zz = x[ys, xs], y[ys, xs], z[ys, xs]
     u, v = eye.local(x, y)
     dx, dy = x - eye.cx, y - eye.cy

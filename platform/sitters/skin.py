@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,6 +16,7 @@ from primafacie.platform.sitters.chart import (
     noise,
     smoothstep,
     stroke_distance,
+    window,
 )
 from primafacie.platform.sitters.light import Surface, linear
 from primafacie.platform.sitters.relief import Relief
@@ -74,15 +76,19 @@ def paint(a: Anatomy, r: Relief) -> Surface:
         albedo = _mix(albedo, hair * np.array([0.9, 1.0, 1.08]), zone * depth * speck)
     # hair roots darken the scalp line a little, brows too
     for line in r.brow_lines:
-        d, t = stroke_distance(line, x, y)
-        under = np.exp(-((d / (3.0 * a.brow_thick)) ** 2)) * (0.36 - 0.12 * t)
-        albedo = _mix(albedo, linear(a.brow) * 0.6 + base * 0.25, under * 0.9)
+        ys, xs = window(tuple(line.min(0) - 9), tuple(line.max(0) + 9))
+        d, t = stroke_distance(line, x[ys, xs], y[ys, xs])
+        under = np.exp(-((d / (3.0 * a.brow_thick)) ** 2)) * (0.38 - 0.12 * t) * smoothstep(0.0, 0.14, t)
+        albedo[ys, xs] = _mix(albedo[ys, xs], linear(a.brow) * 0.6 + base * 0.25, under * 0.9)
+    if a.hair_style != "bald":
+        roots = linear(a.hair) * (1 - a.grey) + linear((150, 146, 140)) * a.grey
+        albedo = _mix(albedo, roots * 0.9 + base * 0.10, 0.72 * scalp_zone(a, r))
     # lips
     mask = lips_mask(r)
     wrinkle = noise(rng, (shape[0], shape[1] * 1), 0.9)
     wrinkle = blur(wrinkle, 0.25)
     vertical = _streaks(rng, shape)
-    tone = linear(a.lips) * (1 + 0.0 * pale)
+    tone = linear(a.lips)
     lip = np.broadcast_to(tone, albedo.shape) * (
         1 + 0.11 * vertical[..., None] + 0.05 * noise(rng, shape, 5)[..., None])
     depth = smoothstep(0, 1, (y - r.lips.top(x)) / np.maximum(
@@ -98,12 +104,13 @@ def paint(a: Anatomy, r: Relief) -> Surface:
 
     zone_t = lump(x, y, (0, -40), (26, 22)) + lump(x, y, (0, 22), (8, 20)) + 0.5 * lump(
         x, y, (0, r.chin_y - 12), (10, 7)) + 0.5 * lump(ax, y, (42, 20), (12, 9))
-    rough = 0.54 - 0.07 * np.clip(zone_t, 0, 1) + 0.02 * noise(rng, shape, 5)
-    gloss = 0.62 + 0.26 * np.clip(zone_t, 0, 1.2) + 0.10 * noise(rng, shape, 1.5)
+    dull = 0.05 * (1 - pale)  # a sheen shows more on dark skin
+    rough = 0.54 + dull - 0.07 * np.clip(zone_t, 0, 1) + 0.02 * noise(rng, shape, 5)
+    gloss = (0.62 - 0.12 * (1 - pale)) + 0.26 * np.clip(zone_t, 0, 1.2) + 0.10 * noise(rng, shape, 1.5)
     rough = rough * (1 - mask) + (0.42 - 0.06 * a.makeup) * mask
     gloss = gloss * (1 - mask) + (0.85 + 0.10 * vertical + 0.4 * a.makeup) * mask
     gloss = gloss * (1 - 0.9 * r.nostril) * (1 - 0.7 * seam)
-    pores = np.clip(noise(rng, shape, 0.75), -2.5, 1.2) * 0.030
+    pores = np.clip(noise(rng, shape, 0.75), -2.5, 1.2) * 0.020
     grainy = 0.018 * noise(rng, shape, 1.6) + 0.016 * noise(rng, shape, 3.2)
     bump = (pores * (0.7 + 0.6 * np.clip(zone_t, 0, 1)) + grainy * (0.6 + 0.8 * a.lines)) * (
         1 - mask)
@@ -115,9 +122,7 @@ def paint(a: Anatomy, r: Relief) -> Surface:
 
 def _streaks(rng: np.random.Generator, shape: tuple[int, int]) -> Field:
     """Fine upright furrows, as lips have."""
-    import cv2
-
-    raw = rng.standard_normal((shape[0] // 16, shape[1] // 2)).astype(np.float32)
+    raw = rng.standard_normal((int(shape[0] / (4 * PER_MM)), int(shape[1] / (0.5 * PER_MM)))).astype(np.float32)
     out = cv2.resize(raw, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC)
     return ((out - out.mean()) / out.std()).astype(np.float32)
 
@@ -141,6 +146,22 @@ def _spots(rng: np.random.Generator, a: Anatomy, x: Field, y: Field) -> Field:
         out[ys, xs] += depth * np.exp(
             -(((x[ys, xs] - px) / size) ** 2 + ((y[ys, xs] - py) / (size * 0.85)) ** 2))
     return out
+
+
+def scalp_zone(a: Anatomy, r: Relief) -> Field:
+    """Where the hair of the head grows, 0..1: behind a ragged hairline."""
+    rng = np.random.Generator(np.random.PCG64(a.asymmetry + 750))
+    x, y = grid()
+    back = 9.0 * a.masculine * np.clip((a.age - 30) / 35, 0, 1)
+    middle = -66.0 * a.forehead - 0.6 * back
+    corner = -66.0 * a.forehead - 2.2 * back
+    edge = np.interp(np.abs(x) / a.width, [0, 17, 34, 47, 55, 60.5, 64.5, 69], [
+        middle, middle - 0.5, corner + 4, corner + 14, -36, -18, -4, 14])
+    edge = edge + 1.8 * noise(rng, x.shape, 5) + 1.2 * noise(rng, x.shape, 1.5)
+    zone = smoothstep(1.5, -5.0, y - edge) * (r.inside > 0.2) * (y < 30)
+    if a.hair_style == "fringe":  # bald on top, a wreath above the ears
+        zone = zone * smoothstep(-68, -38, y + 3 * noise(rng, x.shape, 4))
+    return zone.astype(np.float32)
 
 
 def beard_zone(a: Anatomy, r: Relief) -> Field:

@@ -142,8 +142,6 @@ def may(account: Account | None, *roles: str) -> bool:
     return account is not None and account.has(*roles)
 
 
-
-
 def fresh_id() -> str:
     """An id for one showing of a form, so that sending it twice makes one request."""
     return uuid.uuid4().hex

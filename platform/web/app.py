@@ -8,57 +8,78 @@ a declared role on every route (access.py).
 
 from __future__ import annotations
 
-import secrets
 from datetime import timedelta
 from typing import Any, Final
 
 from apiflask import APIFlask
-from flask import Flask, Response, g, render_template, request
+from flask import Flask, current_app, render_template
+from flask import request as flask_request
 from flask_wtf.csrf import CSRFError, CSRFProtect
 from werkzeug.exceptions import HTTPException
 
 from primafacie.generator.errors import GeneratorError
 from primafacie.platform.errors import PlatformError
-from primafacie.platform.web import access, problem, words
-from primafacie.platform.web.api import all_blueprints as api_blueprints
+from primafacie.platform.web import access, headers, problem, words
+from primafacie.platform.web.api import assets as api_assets
+from primafacie.platform.web.api import consents as api_consents
+from primafacie.platform.web.api import health as api_health
+from primafacie.platform.web.api import log as api_log
+from primafacie.platform.web.api import requests as api_requests
+from primafacie.platform.web.api import spec as api_spec
+from primafacie.platform.web.api import verify as api_verify
 from primafacie.platform.web.logged import Logged, because, watch
-from primafacie.platform.web.screens import all_blueprints as screen_blueprints
+from primafacie.platform.web.screens import (
+    account,
+    approvals,
+    audit,
+    capture,
+    consents,
+    home,
+    integrity,
+    jobs,
+    likeness,
+    people,
+    policies,
+    projects,
+    request,
+    signin,
+    verify,
+)
 from primafacie.platform.wiring import Services
 from primafacie.safeguards.errors import SafeguardError
 
-API_PREFIX: Final = "/api/"
-POLICY: Final = (
-    "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'self'; img-src 'self' data: blob:; "
-    "media-src 'self' blob:; font-src 'self'; connect-src 'self'; form-action 'self'; "
-    "base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; "
-    "trusted-types htmx"
-)
-#: Uploaded pictures, sealed videos and exports are shown or saved, never run.
-SANDBOX: Final = "default-src 'none'; sandbox; frame-ancestors 'none'"
+SCREENS: Final = (
+    signin, home, request, jobs, projects, approvals, consents, capture, likeness, people, account,
+    audit, integrity, verify, policies,
+)  # fmt: skip
+RESOURCES: Final = (
+    api_requests, api_consents, api_log, api_verify, api_assets, api_health, api_spec,
+)  # fmt: skip
+API_PREFIXES: Final = ("/api/", "/v1/")
 _FORM_SLACK: Final = 256 * 1024  # what the fields of a form may weigh beside its files
 
 
 def create_app(services: Services) -> Flask:
-    """The app over `services`. Raises AccessUndeclared when a route names nobody who may call it."""
+    """The app over `services`. Raises AccessUndeclared when a route says not who may call it."""
     app = APIFlask(
         __name__, title="Prima Facie", version="1", json_errors=False, docs_path=None,
         spec_path=None, static_folder="static", static_url_path="/static",
     )  # fmt: skip
     _configure(app, services)
     watch(app)
-    CSRFProtect(app)
+    csrf = CSRFProtect(app)
     words.register(app)
-    for blueprint in screen_blueprints():
-        app.register_blueprint(blueprint)
-    for blueprint in api_blueprints():
-        app.extensions["csrf"].exempt(blueprint)
-        app.register_blueprint(blueprint)
+    for screen in SCREENS:
+        app.register_blueprint(screen.blueprint)
+    for resource in RESOURCES:
+        csrf.exempt(resource.blueprint)
+        app.register_blueprint(resource.blueprint)
     access.public("style, scripts and icons: the same bytes for everybody")(
         app.view_functions["static"]
     )
     access.seal(app)
     _register_errors(app)
-    app.after_request(_headers)
+    app.after_request(headers.carry)
     app.wsgi_app = Logged(app.wsgi_app, services)  # type: ignore[method-assign]
     return app
 
@@ -82,34 +103,6 @@ def _configure(app: APIFlask, services: Services) -> None:
         OPENAPI_VERSION="3.1.0",
     )
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-
-
-def _headers(response: Response) -> Response:
-    """What every answer carries; a view may have set a stricter Content-Security-Policy itself."""
-    fixed = {
-        "Content-Security-Policy": POLICY.format(nonce=nonce()),
-        "X-Content-Type-Options": "nosniff",
-        "Referrer-Policy": "no-referrer",
-        "X-Frame-Options": "DENY",
-        "Cross-Origin-Opener-Policy": "same-origin",
-        "Cross-Origin-Resource-Policy": "same-origin",
-        "Permissions-Policy": "camera=(self), microphone=(self), geolocation=(), payment=()",
-    }
-    for name, value in fixed.items():
-        response.headers.setdefault(name, value)
-    if request.is_secure:
-        response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
-    if request.endpoint != "static":
-        response.headers.setdefault("Cache-Control", "no-store")
-        response.headers.add("Vary", "Cookie")
-    return response
-
-
-def nonce() -> str:
-    """This answer's nonce, made when first asked for (a hook that refuses may come first)."""
-    if "nonce" not in g:
-        g.nonce = secrets.token_urlsafe(16)
-    return str(g.nonce)
 
 
 def _register_errors(app: Flask) -> None:
@@ -140,16 +133,14 @@ def _http(error: HTTPException) -> Any:
 
 def _crash(error: Exception) -> Any:
     """A fault of ours: told to the operator's log, not to the visitor."""
-    from flask import current_app
-
     current_app.logger.error("unhandled: %s", type(error).__name__, exc_info=error)
     because("crash")
     return _answer(500, words.STATUS[500])
 
 
 def _answer(status: int, text: str) -> Any:
-    if request.path.startswith(API_PREFIX):
+    if flask_request.path.startswith(API_PREFIXES):
         return problem.answer(status, text)
-    if "HX-Request" in request.headers:
+    if "HX-Request" in flask_request.headers:
         return render_template("fragments/error.html", status=status, text=text), status
     return render_template("error.html", status=status, text=text), status

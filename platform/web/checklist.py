@@ -2,8 +2,9 @@
 
 The rules are not written a second time here: the policy set itself is asked, with the facts known
 so far, and with the best case for those only the gate can measure (whose face, how good a photo,
-whose voice). A rule the best case already breaks is `unmet`; a rule that rests on something still
-unknown is `later`; the others are `met`. Nothing follows from a list of ticks: the gate decides.
+how clear a voice). A rule the best case already breaks is `unmet`; one that rests on something
+still unknown is `later`; the others are `met`. Nothing follows from a list of ticks: the gate
+decides.
 """
 
 from __future__ import annotations
@@ -78,6 +79,7 @@ TITLES: Final = {
     "audience_in_scope": "The person agreed to this audience",
     "language_in_scope": "The person agreed to this language",
     "length_within_limits": "Length and size are within what was agreed",
+    "voice_usable": "The voice clip can be used",
     "voice_allowed": "The voice is one the person agreed to",
     "face_is_consenting_subject": "The face is the person who agreed",
     "face_is_nobody_else": "The face is nobody else's",
@@ -94,7 +96,7 @@ TITLES: Final = {
 #: Rules on what only the gate measures.
 _MEASURED: Final = frozenset({
     "face_is_nobody_else", "one_face", "photo_good_enough", "source_not_generated",
-    "not_on_never_me_list",
+    "not_on_never_me_list", "voice_usable",
 })  # fmt: skip
 _UNKNOWN: Final[dict[str, Callable[[Draft], bool]]] = {
     "project_in_force": lambda d: not d.project_id,
@@ -112,14 +114,14 @@ _UNKNOWN: Final[dict[str, Callable[[Draft], bool]]] = {
 
 def check(services: Services, account: Account, draft: Draft) -> tuple[Check, ...]:
     """Every rule of the set in force, in the order of the form."""
-    policies = PolicySet.shipped()
-    broken = _broken(policies, _facts(services, account, draft))
-    rules = sorted(set(policies.sentences) - PERMITS, key=_place)
+    policies = services.policies.shipped
+    broken = _broken(policies, services.policies.activated(), _facts(services, account, draft))
+    rules = sorted(set(policies.reasons) - PERMITS, key=_place)
     return tuple(
         Check(
             rule,
             TITLES.get(rule, rule.replace("_", " ").capitalize()),
-            policies.sentences[rule],
+            policies.reasons[rule].sentence,
             _state(services, rule, rule in broken, draft),
         )
         for rule in rules
@@ -130,14 +132,14 @@ def _place(rule: str) -> tuple[int, str]:
     return (list(TITLES).index(rule) if rule in TITLES else len(TITLES), rule)
 
 
-def _broken(policies: PolicySet, facts: Facts) -> frozenset[str]:
-    decision = policies.decide(facts, "generate", policies.sha256)
+def _broken(policies: PolicySet, activated: str, facts: Facts) -> frozenset[str]:
+    decision = policies.decide(facts, "generate", activated)
     if not isinstance(decision, Refused):
         return frozenset()
     rules = frozenset(reason.rule for reason in decision.reasons)
-    if rules <= set(policies.sentences):
+    if rules <= set(policies.reasons):
         return rules
-    return frozenset(policies.sentences)  # the engine could not decide: nothing counts as met
+    return frozenset(policies.reasons)  # the engine could not decide: nothing counts as met
 
 
 def _state(services: Services, rule: str, broken: bool, draft: Draft) -> str:
@@ -158,20 +160,17 @@ def _face_state(services: Services, broken: bool, draft: Draft) -> str:
     """A registered photo is known to be theirs before the gate; any other is not."""
     if not (draft.consent_id and draft.photo_digest):
         return "later"
-    consent = services.registry.find(draft.consent_id)
+    consent = services.likenesses.find(draft.consent_id)
     registered = consent is not None and draft.photo_digest in consent.record.photos
     return "met" if registered else "unmet" if broken else "later"
 
 
 def _voice_state(services: Services, broken: bool, draft: Draft) -> str:
     """Registered clips and declared synthetic voices are known; whose voice it is, is not."""
-    consent = services.registry.find(draft.consent_id) if draft.consent_id else None
-    if consent is None or (consent.record.voice_source == "clips" and not draft.voice_digest):
+    consent = services.likenesses.find(draft.consent_id) if draft.consent_id else None
+    if consent is None or (consent.record.voice_source != "synthetic" and not draft.voice_digest):
         return "later"
-    if broken:
-        return "unmet"
-    known = draft.voice_synthetic or draft.voice_digest in consent.record.voices
-    return "met" if known else "later"
+    return "unmet" if broken else "met"
 
 
 def _facts(services: Services, account: Account, draft: Draft) -> Facts:
@@ -187,9 +186,9 @@ def _facts(services: Services, account: Account, draft: Draft) -> Facts:
         request=request,
         requester=services.people.requester(account.user_id),
         project=services.people.project(draft.project_id),
-        consent=services.registry.find(draft.consent_id) if draft.consent_id else None,
+        consent=services.likenesses.find(draft.consent_id) if draft.consent_id else None,
         likeness=BEST,
-        utterance=Utterance(draft.voice_ms or 1000, "match"),
+        utterance=Utterance(draft.voice_ms or 1000),
         now=now,
         production=services.settings.production,
         log_ready=True,

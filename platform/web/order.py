@@ -27,7 +27,7 @@ class PoseOrder(_Strict):
     t: float = Field(ge=0, description="Seconds from the start.")
     yaw: float = Field(0, ge=-20, le=20, description="Degrees; positive: to the sitter's left.")
     pitch: float = Field(0, ge=-12, le=12, description="Degrees; positive: down.")
-    roll: float = Field(0, ge=-10, le=10, description="Degrees; positive: clockwise for the viewer.")
+    roll: float = Field(0, ge=-10, le=10, description="Degrees; positive: clockwise, as seen.")
 
 
 class ControlsOrder(_Strict):

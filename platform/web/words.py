@@ -14,9 +14,8 @@ from flask import Flask, current_app, g, url_for
 from markupsafe import Markup
 
 from primafacie.audit.errors import AuditError
-from primafacie.platform.accounts import Account
 from primafacie.platform.errors import PlatformError
-from primafacie.platform.web import access
+from primafacie.platform.web import access, checkpoints, headers
 from primafacie.platform.wiring import Services
 from primafacie.safeguards.consent import AUDIENCES, PURPOSES
 
@@ -107,16 +106,16 @@ def register(app: Flask) -> None:
     """Give every template these words, the signed-in account and the log badge."""
     app.jinja_env.filters.update(
         when=when, day=day, ago=ago, size=size, short=short, state=state_badge, kind=kind,
-        tone=kind_tone, plural=plural, pretty=pretty, stamp=stamp,
+        tone=kind_tone, plural=plural, pretty=pretty, stamp=stamp, paragraphs=paragraphs,
+        moment=moment_text,
     )  # fmt: skip
 
     @app.context_processor
     def shared() -> dict[str, Any]:
-        from primafacie.platform.web.app import nonce
-
         services: Services = current_app.extensions["primafacie"]
         return {
-            "nonce": nonce, "asset": asset, "icon": icon, "may": access.may, "me": g.get("account"),
+            "nonce": headers.nonce, "asset": asset, "icon": icon,
+            "may": access.may, "me": g.get("account"),
             "settings": services.settings, "STATES": STATES, "STAGES": STAGES, "ROLES": ROLES,
             "PURPOSES": PURPOSES, "AUDIENCES": AUDIENCES, "AUDIENCE_WORDS": AUDIENCE_WORDS,
             "log_badge": functools.partial(log_badge, services), "now": datetime.now(UTC),
@@ -126,7 +125,7 @@ def register(app: Flask) -> None:
 def log_badge(services: Services) -> Any:
     """The last checkpoint for the badge on every page, or None when there is none to show."""
     try:
-        return services.logbook.checkpoint()
+        return checkpoints.told(services.logbook.checkpoint(), tuple(services.log.vkeys))
     except (PlatformError, AuditError):
         return None
 
@@ -144,12 +143,21 @@ def asset(name: str) -> str:
 
 def icon(name: str, label: str = "") -> Markup:
     """One icon of the sprite; decoration unless a label is given."""
-    role = Markup('role="img" aria-label="{}"').format(label) if label else Markup(
-        'aria-hidden="true"'
+    role = (
+        Markup('role="img" aria-label="{}"').format(label)
+        if label
+        else Markup('aria-hidden="true"')
     )
     return Markup('<svg class="icon" {}><use href="{}#{}"></use></svg>').format(
         role, asset("vendor/icons.svg"), name
     )
+
+
+def moment_of(value: datetime | str | None) -> datetime | None:
+    """A time as views give it: aware, as RFC 3339 text, or not there yet."""
+    if isinstance(value, str):
+        return datetime.fromisoformat(value) if value else None
+    return value
 
 
 def stamp(moment: datetime) -> str:
@@ -157,8 +165,9 @@ def stamp(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def when(moment: datetime | None) -> Markup:
+def when(value: datetime | str | None) -> Markup:
     """A time for people, with the exact one for machines."""
+    moment = moment_of(value)
     if moment is None:
         return Markup('<span class="text-secondary">not yet</span>')
     text = moment.astimezone(UTC).strftime("%-d %b %Y, %H:%M")
@@ -167,16 +176,24 @@ def when(moment: datetime | None) -> Markup:
     )
 
 
-def day(moment: datetime | None) -> Markup:
+def moment_text(value: datetime) -> Markup:
+    """A time in a table: short, to the second, in UTC."""
+    text = value.astimezone(UTC).strftime("%-d %b, %H:%M:%S")
+    return Markup('<time datetime="{}">{}</time>').format(stamp(value), text)
+
+
+def day(value: datetime | str | None) -> Markup:
     """A date for people."""
+    moment = moment_of(value)
     if moment is None:
         return Markup('<span class="text-secondary">none</span>')
     text = moment.astimezone(UTC).strftime("%-d %B %Y")
     return Markup('<time datetime="{}">{}</time>').format(stamp(moment), text)
 
 
-def ago(moment: datetime | None) -> str:
+def ago(value: datetime | str | None) -> str:
     """How long ago, or in how long, in one unit."""
+    moment = moment_of(value)
     if moment is None:
         return "never"
     seconds = (datetime.now(UTC) - moment).total_seconds()
@@ -192,6 +209,11 @@ def plural(count: int, noun: str, nouns: str = "") -> str:
     """`3 videos`, `1 video`, `no videos`."""
     many = nouns or noun + "s"
     return f"{count or 'no'} {noun if count == 1 else many}"
+
+
+def paragraphs(text: str) -> list[str]:
+    """The paragraphs of a text that was wrapped at some width."""
+    return [" ".join(part.split()) for part in text.split("\n\n") if part.strip()]
 
 
 def size(count: int) -> str:

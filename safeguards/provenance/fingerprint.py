@@ -13,14 +13,16 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
+from typing import Generic, TypeVar
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from primafacie.safeguards.errors import MarkError
+from primafacie.safeguards.provenance.lattice_pattern import pattern_stretch
 from primafacie.safeguards.provenance.reading import Geometry
 from primafacie.safeguards.provenance.residual import Frame, Map, luma
 
@@ -32,9 +34,10 @@ _LIMIT = 16
 _COARSE_SIGMA = _SIDE / 6.0
 _LEAST_OVERLAP = 0.5  # of the smaller picture
 _MAGIC = b"PFT1"
-_HEADER = struct.Struct(">4sBHH")  # magic, count, height, width
+_HEADER = struct.Struct(">4sBHHH")  # magic, count, height, width, stretch in tenths
 _COMPARED = 8  # frames of the found file
 
+Item = TypeVar("Item")
 Thumbnails = npt.NDArray[np.uint8]  # (count, height, width)
 
 
@@ -43,6 +46,7 @@ class Fingerprint:
     """Up to sixteen grey thumbnails (count, height, width) spread over a clip, short side 64 pixels."""
 
     thumbnails: Thumbnails
+    stretch: float = 1.0  # of the pattern laid in the clip, which sets the unit of a found geometry
 
     @classmethod
     def of(cls, frames: Iterable[Frame], *, limit: int = _LIMIT) -> Fingerprint:
@@ -55,23 +59,23 @@ class Fingerprint:
     def to_bytes(self) -> bytes:
         """Return the fingerprint as bytes that `from_bytes` reads; about 40 kB for a square clip."""
         count, height, width = self.thumbnails.shape
-        header = _HEADER.pack(_MAGIC, count, height, width)
+        header = _HEADER.pack(_MAGIC, count, height, width, round(10 * self.stretch))
         return header + zlib.compress(self.thumbnails.tobytes(), 9)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Fingerprint:
         """Return the fingerprint written by `to_bytes`; raises `MarkError` on anything else."""
         try:
-            magic, count, height, width = _HEADER.unpack_from(data)
+            magic, count, height, width, tenths = _HEADER.unpack_from(data)
             size = count * height * width
-            if magic != _MAGIC or not 0 < size <= 64 * _SIDE * _LONGEST:
+            if magic != _MAGIC or not tenths or not 0 < size <= 64 * _SIDE * _LONGEST:
                 raise MarkError("these bytes are no fingerprint")
             plain = zlib.decompressobj().decompress(data[_HEADER.size :], size + 1)
         except (struct.error, zlib.error) as error:
             raise MarkError("these bytes are no fingerprint") from error
         if len(plain) != size:
             raise MarkError("the fingerprint is cut short or too long")
-        return cls(np.frombuffer(plain, np.uint8).reshape(count, height, width))
+        return cls(np.frombuffer(plain, np.uint8).reshape(count, height, width), tenths / 10.0)
 
     def agreement(self, frames: Iterable[Frame], geometry: Geometry | None = None) -> float:
         """Return how well frames uint8 (H, W, 3) show this content: correlation of detail in [-1, 1].
@@ -79,9 +83,11 @@ class Fingerprint:
         `geometry` is what the mark's reader found; without it the frames are taken to be the whole picture.
         The median over up to eight frames of each one's best match in time; -1 when nothing can be compared.
         """
-        kept = _Spread(_COMPARED)
+        kept: _Spread[Frame] = _Spread(_COMPARED)
         for frame in frames:
             kept.add(frame)
+        if geometry is not None:
+            geometry = _in_clip_units(geometry, self.stretch)
         details = [_detail(thumbnail) for thumbnail in self.thumbnails]
         scores = [self._frame_agreement(frame, geometry, details) for frame in kept.chosen()]
         return float(np.median(scores)) if scores else -1.0
@@ -111,42 +117,64 @@ class Fingerprint:
 
 
 class FingerprintBuilder:
-    """Collects a fingerprint from frames as they pass; keeps at most twice `limit` thumbnails in memory."""
+    """Collects a fingerprint from frames as they pass; keeps at most twice `limit` thumbnails."""
 
     def __init__(self, limit: int = _LIMIT) -> None:
-        self._spread = _Spread(max(1, min(limit, 64)))
+        self._spread: _Spread[Frame] = _Spread(max(1, min(limit, 64)))
+        self._stretch = 1.0
 
     def add(self, frame: Frame) -> None:
         """Take note of the next frame, uint8 (H, W, 3)."""
-        self._spread.add(frame, shrink=_thumbnail)
+        self._stretch = pattern_stretch(min(frame.shape[:2]))
+        if self._spread.wants_next():
+            self._spread.add(_thumbnail(frame))
+        else:
+            self._spread.skip()
 
     def finish(self) -> Fingerprint:
         """Return the fingerprint; raises `MarkError` when no frame was added."""
         chosen = self._spread.chosen()
         if not chosen:
             raise MarkError("a fingerprint needs at least one frame")
-        return Fingerprint(np.stack(chosen))
+        return Fingerprint(np.stack(chosen), self._stretch)
 
 
-class _Spread:
-    """Keeps `limit` items spread evenly over a stream of unknown length."""
+class _Spread(Generic[Item]):
+    """Keeps up to `limit` items spread evenly over a stream of unknown length."""
 
     def __init__(self, limit: int) -> None:
         self._limit, self._stride, self._seen = limit, 1, 0
-        self._kept: list[Frame] = []
+        self._kept: list[Item] = []
 
-    def add(self, frame: Frame, shrink: object = None) -> None:
-        if self._seen % self._stride == 0:
-            self._kept.append(shrink(frame) if callable(shrink) else frame)
+    def wants_next(self) -> bool:
+        return self._seen % self._stride == 0
+
+    def skip(self) -> None:
+        self._seen += 1
+
+    def add(self, item: Item) -> None:
+        if self.wants_next():
+            self._kept.append(item)
             if len(self._kept) > 2 * self._limit:
                 self._kept, self._stride = self._kept[::2], 2 * self._stride
         self._seen += 1
 
-    def chosen(self) -> list[Frame]:
+    def chosen(self) -> list[Item]:
         if not self._kept:
             return []
         count = min(self._limit, len(self._kept))
         return [self._kept[i] for i in np.linspace(0, len(self._kept) - 1, count).astype(int)]
+
+
+def _in_clip_units(geometry: Geometry, stretch: float) -> Geometry:
+    return replace(
+        geometry,
+        scale_y=geometry.scale_y / stretch,
+        scale_x=geometry.scale_x / stretch,
+        shift_y=geometry.shift_y * stretch,
+        shift_x=geometry.shift_x * stretch,
+        period=geometry.period * stretch,
+    )
 
 
 def _thumbnail(frame: Frame) -> Frame:

@@ -31,12 +31,22 @@ PICTURE_SCHEME = "org.primafacie.lattice.1"
 PICTURE_FORMAT = PayloadFormat(PICTURE_SCHEME, number_bits=56, tag_bits=40, free_bits=48, length=1024)
 
 PILOT_REACH = 22
+SMALL_STRETCH = 1.6
+_SMALL_SIDE = 448  # pixels
 _LOWEST, _HIGHEST = 8.0, 25.0
 _PILOTS = 150
 _PILOT_SHARE = 0.2  # of the pattern's energy
 _SLOPE = -0.25  # amplitude ~ |k| ** slope
 _GRID = 160  # shifts tried per axis: one canonical pixel apart
 _COARSE_GRID = 96
+
+
+def pattern_stretch(short_side: int) -> float:
+    """Return how much wider than its canonical period the pattern is laid in a picture of that size.
+
+    Below 448 pixels the canonical pattern would be too fine for a codec to keep.
+    """
+    return SMALL_STRETCH if short_side < _SMALL_SIDE else 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,18 +84,16 @@ class LatticePattern:
         share = _PILOT_SHARE / (1.0 - _PILOT_SHARE)
         self._pilot_gain = np.sqrt(share * np.sum(self._amplitude**2) / self._pilot_power)
 
-    def draw(self, signs: Floats, height: int, width: int, scale: float = 1.0) -> Map:
-        """Return the pattern of a codeword (1024,) for a picture of that size, with unit spread.
-
-        `scale` stretches it beyond its canonical period; 1 is the canonical geometry.
-        """
+    def draw(self, signs: Floats, height: int, width: int) -> Map:
+        """Return the pattern of a codeword (1024,) for a picture of that size, with unit spread."""
         lattice = np.zeros((2 * REACH + 1, REACH + 1), np.complex128)
         lattice[self._py + REACH, self._px] = self._pilot * self._pilot_gain
         carried = signs[self._slot] * self._scramble
         half = carried.size // 2
         point = (carried[:half] + 1j * carried[half:]) / np.sqrt(2.0)
         lattice[self._dy + REACH, self._dx] = self._amplitude * point
-        period = PERIOD * scale * min(height, width) / CANONICAL_SHORT_SIDE
+        short = min(height, width)
+        period = PERIOD * pattern_stretch(short) * short / CANONICAL_SHORT_SIDE
         indices = np.arange(-REACH, REACH + 1)
         down = np.exp(2j * np.pi / period * np.outer(np.arange(height) + 0.5, indices))
         across = np.exp(2j * np.pi / period * np.outer(indices[REACH:], np.arange(width) + 0.5))
@@ -111,21 +119,24 @@ class LatticePattern:
         return soft.astype(np.float32), float(np.sqrt(2.0 * np.sum(weight**2)))
 
     def pilot_z(self, spectrum: Spectrum, shift: tuple[float, float]) -> float:
-        """Return the pilots' correlation at one shift, in standard deviations."""
+        """Return the pilots' correlation at one shift, in standard deviations, either sign."""
         turn = np.exp(-2j * np.pi / PERIOD * (self._py * shift[0] + self._px * shift[1]))
-        return float(np.sum((self._pilots_in(spectrum) * turn).real))
+        return abs(float(np.sum((self._pilots_in(spectrum) * turn).real)))
 
     def find_shift(self, spectrum: Spectrum) -> Sync:
-        """Return the best shift over one whole period, to a quarter of a canonical pixel."""
+        """Return the best shift over one whole period, to a quarter of a canonical pixel.
+
+        A negative picture has the pilots' sign turned; both signs count, as the code reads both.
+        """
         products = self._pilots_in(spectrum)
         grid = np.zeros((_GRID, _GRID), np.complex64)
         grid[self._py % _GRID, self._px % _GRID] = products
-        z = fft.fft2(grid).real
+        z = np.abs(fft.fft2(grid).real)
         y, x = np.unravel_index(int(np.argmax(z)), z.shape)
         fine = np.arange(-1.0, 1.01, 0.25)
         down = np.exp(-2j * np.pi / PERIOD * np.outer(y + fine, self._py))
         across = np.exp(-2j * np.pi / PERIOD * np.outer(self._px, x + fine))
-        near = ((down * products) @ across).real
+        near = np.abs(((down * products) @ across).real)
         i, j = np.unravel_index(int(np.argmax(near)), near.shape)
         return Sync(float(near[i, j]), float(y + fine[i]), float(x + fine[j]))
 

@@ -18,6 +18,7 @@ import numpy as np
 from primafacie.safeguards.provenance.lattice_pattern import (
     PICTURE_SCHEME,
     PILOT_REACH,
+    SMALL_STRETCH,
     LatticePattern,
 )
 from primafacie.safeguards.provenance.reading import Geometry, MarkStatus, PictureReading
@@ -52,8 +53,13 @@ _WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
 
 
 class Effort(Enum):
-    """How far a search goes: whole pictures; also small rotations and single frames; also parts and more."""
+    """How far a search goes; each step includes those before it.
 
+    GLANCE: the geometry of the marking, moved, mirrored or transposed. QUICK: other aspects, borders
+    and scales. USUAL: single frames and small rotations. DEEP: parts and larger rotations.
+    """
+
+    GLANCE = auto()
     QUICK = auto()
     USUAL = auto()
     DEEP = auto()
@@ -98,6 +104,8 @@ class LatticeSearch:
         planes = [residual(canonical(frame)) for frame in frames]
         mean = _mean(planes)
         yield self._where_it_was_laid(mean)
+        if effort is Effort.GLANCE:
+            return
         yield self._stretched(mean)
         inner, roi = _without_border(frames)
         if inner:
@@ -117,15 +125,19 @@ class LatticeSearch:
             yield self._rotated(mean, _DEEP_ANGLES, tuple(0.9 * 1.009**i for i in range(56)))
 
     def _where_it_was_laid(self, plane: Map) -> PictureReading | None:
-        """Try the marking's own scale: unmoved first, then any shift, mirror and transposition."""
-        spectrum = measure(plane, 1.0, 1.0)
-        for pattern in self._patterns:
+        """Try the scales marks are laid at: unmoved first, then any shift, mirror, transposition."""
+        spectra = {scale: measure(plane, scale, scale) for scale in (1.0, SMALL_STRETCH)}
+        for pattern, (scale, spectrum) in product(self._patterns, spectra.items()):
             z = pattern.pilot_z(spectrum, (0.0, 0.0))
             if z >= _FIXED_Z:
-                reading = self._decode(_Hit(z, pattern, _geometry(1.0, 1.0), plane), spectrum)
+                reading = self._decode(_Hit(z, pattern, _geometry(scale, scale), plane), spectrum)
                 if reading is not None:
                     return reading
-        return self._any_shift(plane, spectrum, 1.0, 1.0)
+        for scale, spectrum in spectra.items():
+            reading = self._any_shift(plane, spectrum, scale, scale)
+            if reading is not None:
+                return reading
+        return None
 
     def _stretched(self, plane: Map) -> PictureReading | None:
         """Try pictures of a usual aspect that were squeezed into this one."""

@@ -26,7 +26,8 @@ class Geometry:
     `scale_y`, `scale_x`: the marked picture's short side is that many short sides of the read part long.
     `shift_y`, `shift_x` (fractions of the marked short side) say which point lies in the read part's upper
     left corner, known only up to multiples of `period`. The read part is `roi` (top, left, bottom, right as
-    fractions of the read picture), mostly the whole.
+    fractions of the read picture), mostly the whole. A picture marked below 448 pixels has a pattern 1.6 times
+    as wide, so its scales come out 1.6 times too large and its shifts too small; only the registry knows.
     """
 
     scale_y: float = 1.0

@@ -30,7 +30,6 @@ MAX_QUERY = 4096
 """A query is a few hundred bytes; whatever is longer is not a query."""
 
 _DIGEST_SIZE = {"sha256": 32, "sha384": 48, "sha512": 64}
-_BAD_ALG, _BAD_FORMAT = 0, 5  # bit numbers of PKIFailureInfo, RFC 3161 section 2.4.2
 
 
 class Stamper:
@@ -43,7 +42,9 @@ class Stamper:
             raise TimestampError("a time-stamp key must be an elliptic-curve key")
         if key.public_key() != certs[0].public_key():
             raise TimestampError("the time-stamp key does not belong to its certificate")
-        ders = [c.public_bytes(serialization.Encoding.DER) for c in certs]
+        # A root in the token would be bytes that nothing covers: verifiers bring their own.
+        sent = [c for c in certs if c.issuer != c.subject]
+        ders = [c.public_bytes(serialization.Encoding.DER) for c in sent]
         self._certs = [asn1_x509.Certificate.load(der) for der in ders]
         self._leaf_sha256 = certs[0].fingerprint(hashes.SHA256())
         self._key = key
@@ -59,9 +60,9 @@ class Stamper:
             nonce = request["nonce"].native
             wants_certs = bool(request["cert_req"].native)
         except (ValueError, TypeError, KeyError):
-            return _rejection(_BAD_FORMAT)
+            return _rejection("bad_data_format")
         if _DIGEST_SIZE.get(algorithm) != len(digest):
-            return _rejection(_BAD_ALG)
+            return _rejection("bad_alg")
         token = self._token(self._info(imprint, nonce), wants_certs)
         status = tsp.PKIStatusInfo({"status": "granted"})
         return bytes(tsp.TimeStampResp({"status": status, "time_stamp_token": token}).dump())
@@ -193,10 +194,16 @@ class _TsaHandler(BaseHTTPRequestHandler):
         """Say nothing: signatures are logged where they are asked for."""
 
 
-def _rejection(bit: int) -> bytes:
-    bits = tuple(int(i == bit) for i in range(bit + 1))
-    info = tsp.PKIStatusInfo({"status": "rejection", "fail_info": core.BitString(bits)})
-    return bytes(tsp.TimeStampResp({"status": info}).dump())
+class _Refusal(core.SequenceOf):  # type: ignore[misc]
+    """A TimeStampResp without the token, which RFC 3161 makes optional and asn1crypto does not."""
+
+    _child_spec = tsp.PKIStatusInfo
+
+
+def _rejection(failure: str) -> bytes:
+    """A refusal with its reason as RFC 3161 section 2.4.2 names it."""
+    info = tsp.PKIStatusInfo({"status": "rejection", "fail_info": {failure}})
+    return bytes(_Refusal([info]).dump())
 
 
 def _sha256(data: bytes) -> bytes:

@@ -120,7 +120,7 @@ class Verdict:
         """The verdict as canonical-JSON values: no floats, ASCII keys, fit to be signed."""
         return {
             "v": VERSION,
-            "verdict": self.level.value,
+            "verdict": self.level.name,
             "sentence": self.sentence,
             "examinedAt": format_time(self.examined_at),
             "file": {"sha256": self.file_sha256, "size": self.size, "media": self.media},

@@ -72,8 +72,8 @@ Sound = npt.NDArray[np.float32]
 Preset = Literal["robust", "standard", "hd"]
 
 PRESETS: dict[Preset, StrengthGoal] = {
-    "robust": StrengthGoal(start_db=42.5, needed=24.0, plenty=36.0),
-    "standard": StrengthGoal(start_db=44.5, needed=21.0, plenty=28.0),
+    "robust": StrengthGoal(start_db=42.5, needed=24.0, plenty=32.0),
+    "standard": StrengthGoal(start_db=44.5, needed=21.0, plenty=26.0),
     "hd": StrengthGoal(start_db=47.0, needed=19.0, plenty=22.0),
 }
 

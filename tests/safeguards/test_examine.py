@@ -172,7 +172,7 @@ def test_a_mark_whose_asset_nobody_released_leads_nowhere(newsroom: Any) -> None
 
 
 def test_a_mark_on_other_pictures_is_not_recovered(newsroom: Any, make_scene: Any) -> None:
-    """The copy attack: the attacker has the marked and the unmarked film and moves the difference."""
+    """The copy attack: who has the marked and the unmarked film moves the difference."""
     marked = read_film(io.BytesIO(newsroom.data)).frames
     from primafacie.safeguards.provenance.label import Label
 

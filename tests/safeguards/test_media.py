@@ -69,7 +69,7 @@ def test_colours_come_back_unbiased(make_scene: Any, make_voice: Any) -> None:
     back = opened(film(frames, make_voice(1, 0.64))).frames
     assert len(back) == 16
     assert min(psnr(a, b) for a, b in zip(back, frames, strict=True)) > 33
-    drift = np.mean([a.astype(float) - b for a, b in zip(back, frames, strict=True)], axis=(0, 1, 2))
+    drift = np.mean(np.stack(back).astype(float) - np.stack(frames), axis=(0, 1, 2))
     assert np.abs(drift).max() < 0.6
 
 

@@ -129,7 +129,6 @@ def _mouth(
     u, v = lips.to_mouth(head)
     rel = v - lips.edge_at(u, lower)
     lip = lips.lower_thickness if lower else lips.upper_thickness
-    sign = 1.0 if lower else -1.0
     arch = np.maximum(1 - u**2, 0.0)
     width = np.abs(u)
     past = bell(np.maximum(width - 1, 0.0), 0.55)
@@ -140,13 +139,13 @@ def _mouth(
 
     def vec(across: Doubles | float, fall: Doubles | float, out: Doubles | float = 0.0) -> Doubles:
         shape = np.broadcast_arrays(u, across, fall, out)
-        return (
-            shape[1][..., None] * along + shape[2][..., None] * down + shape[3][..., None] * deep
-        )
+        return shape[1][..., None] * along + shape[2][..., None] * down + shape[3][..., None] * deep
 
     # The jaw turns about the ears; the upper lip stays, cheeks follow by their height.
     cheek = step(head[..., 1], b.nose_base, b.chin)
-    grip = np.maximum(1 - (u / 0.97) ** 2, 0.0) ** 0.75
+    # An open smile is already wide at the corners; a jaw that drops rounds it in the middle.
+    pointed = 0.75 + 0.40 * min(1.0, max(0.0, lips.gap) / 0.10)
+    grip = np.maximum(1 - (u / 0.97) ** 2, 0.0) ** pointed
     weight = cheek + (1 - cheek) * grip if lower else cheek * (1 - grip)
     fade = 1.0 - step(outside, 0.0, 0.42)
     turned = (head - b.hinge) @ (rotation(0, _JAW_DEGREES, 0) - np.eye(3)).T
@@ -202,7 +201,6 @@ def _mouth(
     )
     puffed = bell(width - 1.5, 0.45) * bell(v - 0.1, 0.7)
     field["puff"] = vec(0.12 * np.sign(u) * puffed, 0.0, 0.2 * puffed)
-    del sign
 
 
 def _eye(b: Bases, eye: EyeShape, head: Doubles, field: dict[str, Doubles]) -> None:
@@ -227,7 +225,7 @@ def _eye(b: Bases, eye: EyeShape, head: Doubles, field: dict[str, Doubles]) -> N
 
     off = w - brow
     band = np.where(off < 0, bell(off, 1.1), bell(off, 0.62)) * bell(
-        np.maximum(np.abs(e - 0.0) - 1.25, 0.0), 0.5
+        np.maximum(np.abs(e) - 1.5, 0.0), 0.55
     )
     toward_nose = step(e * inner, -0.5, 1.0)
     outer = 1.0 - toward_nose

@@ -185,12 +185,13 @@ def _complete(
     mirrored = 2 * iris[1] - w
     there = (mirrored > upper + 0.10) & (mirrored < lower - 0.10)
     image = _read(plate, rest, e, mirrored)
-    sure = (step(mirrored - upper, 0.08, 0.2) * step(lower - mirrored, 0.08, 0.2) * there)[..., None]
-    hidden = usual + sure * (image - usual)
+    sure = step(mirrored - upper, 0.08, 0.2) * step(lower - mirrored, 0.08, 0.2) * there
+    hidden = usual + sure[..., None] * (image - usual)
     made = made + (1.0 - step(far, 0.90, 1.10))[..., None] * (hidden - made)
     inside = step(w - upper, 0.02, 0.12) * step(lower - w, 0.0, 0.08) * step(1 - np.abs(e), 0, 0.1)
     blend = inside[..., None]
-    return np.clip(colours * blend + made * (1 - blend) + 0.5, 0, 255).astype(np.uint8)
+    mixed = colours * blend + made * (1 - blend)
+    return np.asarray(np.clip(mixed + 0.5, 0, 255), np.uint8)
 
 
 def _white(

@@ -65,16 +65,15 @@ def find_eyes(relief: Relief, plate: Picture) -> tuple[EyeShape, EyeShape]:
 
 
 _ROWS: Final = 25
-_SEARCH: Final = (-0.15, 0.04)
+_SEARCH: Final = (-0.10, 0.05)
 
 
 def _to_lashes(shape: EyeShape, relief: Relief, plate: Picture) -> EyeShape:
     grid = np.linspace(-1, 1, LID)
     offsets = np.linspace(*_SEARCH, _ROWS)[:, None]
     rows = shape.upper[None] + offsets
-    flat = (
-        shape.centre
-        + shape.half * (grid[None, :, None] * shape.along + rows[..., None] * shape.down)
+    flat = shape.centre + shape.half * (
+        grid[None, :, None] * shape.along + rows[..., None] * shape.down
     )
     at = relief.pose.to_picture(flat)[..., :2].astype(np.float32)
     grey = cv2.cvtColor(plate, cv2.COLOR_RGB2GRAY).astype(np.float32)
@@ -84,7 +83,7 @@ def _to_lashes(shape: EyeShape, relief: Relief, plate: Picture) -> EyeShape:
         grey, at[..., 0], at[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     ), np.float64)  # fmt: skip
     spread = max(float(strip.std()), 4.0)
-    cost = (strip - strip.mean()) / spread + 0.6 * (offsets / 0.14) ** 2
+    cost = (strip - strip.mean()) / spread + 0.8 * (offsets / 0.10) ** 2
     path = offsets[cheapest_path(cost, 0.15), 0]
     from scipy.ndimage import gaussian_filter1d
 
@@ -94,9 +93,7 @@ def _to_lashes(shape: EyeShape, relief: Relief, plate: Picture) -> EyeShape:
     return replace(shape, upper=upper, lower=np.maximum(shape.lower, upper + 0.02))
 
 
-def _shape(
-    head: Doubles, outline: tuple[int, ...], brow: tuple[int, ...], left: bool
-) -> EyeShape:
+def _shape(head: Doubles, outline: tuple[int, ...], brow: tuple[int, ...], left: bool) -> EyeShape:
     start, stop = head[outline[0]], head[outline[3]]
     along = (stop - start) * (1.0, 1.0, 0.0)
     half = float(np.hypot(*along[:2])) / 2

@@ -169,9 +169,7 @@ def invert(displacement: Floats, cell: int, window: Window | None = None) -> Flo
     field = displacement / np.float32(cell)
     bx, by = x.copy(), y.copy()
     for _ in range(STEPS):
-        d = np.asarray(
-            cv2.remap(field, bx, by, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        )
+        d = np.asarray(cv2.remap(field, bx, by, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
         bx += np.float32(DAMPING) * (x - bx - d[..., 0])
         by += np.float32(DAMPING) * (y - by - d[..., 1])
     return np.dstack([bx - x, by - y]) * np.float32(cell)
@@ -209,11 +207,15 @@ class Cut:
     mask: Floats
 
 
-def warp(field: Field, plate: Picture, motion: Motion, cut: Cut) -> Picture:
-    """The whole plate, moved; what lies outside the moving area is the plate's own pixels."""
+def warp(field: Field, plate: Picture, motion: Motion, cut: Cut) -> tuple[Picture, Floats]:
+    """The whole plate, moved, and the backward displacement on the grid.
+
+    What lies outside the moving area is the plate's own pixels.
+    """
     whole, low = forward(field, motion)
     cell = field.relief.cell
-    back = _enlarge(invert(whole, cell), cell)
+    coarse = invert(whole, cell)
+    back = _enlarge(coarse, cell)
     window = low_window(field, motion)
     lower = _enlarge(invert(low, cell, window), cell)
     _join(back, lower, window.left * cell, window.top * cell, cut)
@@ -225,9 +227,9 @@ def warp(field: Field, plate: Picture, motion: Motion, cut: Cut) -> Picture:
     back[..., 1] += np.arange(y0, y0 + h, dtype=np.float32)[:, None]
     out = plate.copy()
     out[y0 : y0 + h, x0 : x0 + w] = cv2.remap(
-        plate, back, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE,  # type: ignore[call-overload]
+        plate, back, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
     )  # fmt: skip
-    return out
+    return out, coarse
 
 
 def _enlarge(values: Floats, cell: int) -> Floats:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from itertools import pairwise
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -33,8 +34,9 @@ class MouthPaint:
 
     upper_edge, lower_edge (EDGE, 3) head points; upper_moves, lower_moves (K, EDGE, 3).
     skull, jaw: RGBA float32 textures in premultiplied colour, u to the right, v downwards, the
-    middle of the mouth in their middle. cavity (3,): the dark behind. rim: blur in pixels that
-    matches the photo's sharpness. own: the photo shows an open mouth, and skull holds it.
+    middle of the mouth in their middle; skull holds the photo's own mouth where it is open.
+    cavity (3,): the dark behind. blur: pixels, matches the photo's sharpness. gap: the photo's
+    own aperture in mouth widths.
     """
 
     upper_edge: Doubles
@@ -74,7 +76,8 @@ def build_mouth(bases: Bases, plate: Picture, upscale: float) -> MouthPaint:
     jaw = _lower_jaw(colours, float(lips.lower_edge[EDGE // 2]))
     return MouthPaint(
         top, low, upper_moves, lower_moves, centre, frame, jaw_move, skull, jaw,
-        colours.cavity, (0.48 * colours.lip).astype(np.float32), half_px, max(0.45, 0.55 * upscale), max(0.0, lips.gap),
+        colours.cavity, (0.48 * colours.lip).astype(np.float32), half_px,
+        max(0.45, 0.55 * upscale), max(0.0, lips.gap),
     )  # fmt: skip
 
 
@@ -91,23 +94,37 @@ def _colours(bases: Bases, plate: Picture) -> _Colours:
     points = bases.relief.points[:, :2]
     lip = _inside(plate, points[48:60])
     face = _inside(plate, points[[1, 4, 6, 8, 10, 12, 15, 35, 31]])
-    skin_bright = np.percentile(face, 85, axis=0)
+    skin_bright = np.percentile(face, 78, axis=0)
     skin_middle = np.median(face, axis=0)
     lip_middle = np.median(lip, axis=0)
     # The deepest shadow of the lips, but never lighter than a dark version of them.
     luma = np.array([0.299, 0.587, 0.114])
     shadow = 0.6 * float(np.percentile(lip @ luma, 4)) / max(float(lip_middle @ luma), 1.0)
-    cavity = lip_middle * min(0.24, shadow) * (1.0, 0.88, 0.88)
-    level = float(skin_bright @ luma)
+    cavity = lip_middle * min(0.27, shadow) * (1.0, 0.88, 0.88)
+    # Teeth are as bright as the light and as tinted as the picture; skin and the whites of the
+    # eyes tell both, on dark skin the eyes alone.
+    white = _eye_white(plate, points)
+    level = max(0.96 * float(skin_bright @ luma) + 4.0, 0.88 * float(white @ luma))
     grey = np.full(3, level)
-    tint = 0.45 * grey + 0.55 * skin_bright
-    tooth = tint * min(225.0, 0.98 * level + 8.0) / max(float(tint @ luma), 1.0)
+    tint = 0.30 * grey + 0.35 * _to_level(skin_bright, level) + 0.35 * _to_level(white, level)
+    tooth = tint * min(225.0, level) / max(float(tint @ luma), 1.0)
     tongue = (0.66 * lip_middle + 0.14 * skin_middle) * (1.06, 0.92, 0.94)
     return _Colours(
         lip_middle.astype(np.float32), skin_middle.astype(np.float32),
         cavity.astype(np.float32), np.clip(tooth, 0, 245).astype(np.float32),
         tongue.astype(np.float32),
     )  # fmt: skip
+
+
+def _eye_white(plate: Picture, points: Doubles) -> Doubles:
+    pixels = np.vstack([_inside(plate, points[36:42]), _inside(plate, points[42:48])])
+    level = pixels.sum(-1)
+    low, high = np.percentile(level, [60, 92])
+    return np.asarray(pixels[(level >= low) & (level <= high)].mean(0))
+
+
+def _to_level(colour: Doubles, level: float) -> Doubles:
+    return np.asarray(colour * level / max(float(colour @ (0.299, 0.587, 0.114)), 1.0))
 
 
 def _inside(plate: Picture, outline: Doubles) -> Doubles:
@@ -131,7 +148,7 @@ def _tooth_row(
     width = np.abs(u)
     shade, cover = np.zeros_like(u), np.zeros_like(u)
     sign = 1.0 if root < float(edge.mean()) else -1.0
-    for inner, outer in zip(borders[:-1], borders[1:], strict=True):
+    for inner, outer in pairwise(borders):
         middle, half = (inner + outer) / 2, (outer - inner) / 2
         x = (width - middle) / half
         # Rounded corners: the biting edge recedes towards the gaps.
@@ -177,7 +194,7 @@ def _lower_jaw(colours: _Colours, lip: float) -> Floats:
     tooth = colours.cavity + (shade * lateral)[..., None] * (colours.tooth - colours.cavity)
     cover = cover * step(0.95 - width, 0.0, 0.2)
     alpha = np.maximum(tongue, cover)
-    colour = np.where(cover[..., None] > 0, cover[..., None] * tooth + (1 - cover[..., None]) * wet, wet)
+    colour = wet + cover[..., None] * (tooth - wet)
     return _premultiplied(colour, alpha)
 
 
@@ -200,12 +217,12 @@ def _own_mouth(
     own = cv2.remap(
         plate, at[..., 0], at[..., 1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
     ).astype(np.float64)
-    cover = step(low - v, 0.0, 0.12) * step(1.0 - np.abs(u), 0.0, 0.12)
+    cover = step(low - v, 0.0, 0.05) * step(1.0 - np.abs(u), 0.0, 0.10)
     return _premultiplied(own, cover)
 
 
-def _premultiplied(colour: Doubles, alpha: Doubles) -> Floats:
-    return np.dstack([colour * alpha[..., None], alpha]).astype(np.float32)
+def _premultiplied(colour: NDArray[Any], alpha: Doubles) -> Floats:
+    return np.asarray(np.dstack([colour * alpha[..., None], alpha]), np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -218,15 +235,15 @@ class Opening:
     activity: float
 
 
-def open_mouth(paint: MouthPaint, motion: Motion, moves: bool) -> Opening:
-    """Where the lip edges are under a motion; `moves`: anything moves at all."""
+def open_mouth(paint: MouthPaint, motion: Motion) -> Opening:
+    """Where the lip edges are under a motion."""
     upper_shift = np.tensordot(motion.weights, paint.upper_moves, 1)
     lower_shift = np.tensordot(motion.weights, paint.lower_moves, 1)
     upper = motion.place(paint.upper_edge, upper_shift)
     lower = motion.place(paint.lower_edge, lower_shift)
-    changed = float(np.abs(lower_shift - upper_shift)[..., 1].max()) / float(paint.frame[:, 1].max())
-    activity = float(step(changed, 0.004, 0.06)) if moves else 0.0
-    return Opening(upper, lower, activity)
+    apart = float(np.abs(lower_shift - upper_shift)[..., 1].max())
+    activity = step(apart / float(paint.frame[:, 1].max()), 0.004, 0.09)
+    return Opening(upper, lower, float(activity))
 
 
 def cut_below(opening: Opening, x0: int, y0: int, half_px: float) -> Cut:
@@ -280,6 +297,8 @@ def paint_mouth(paint: MouthPaint, motion: Motion, opening: Opening, picture: Pi
         # The photo's own mouth brings its own shading; only what is new is darkened.
         grown = min(1.0, max(0.0, float(tall.max()) / (2 * paint.half_px) / paint.gap - 1.0))
         shade = np.clip(1.0 - 0.45 * grown * (1 - light), 0, 1)
+        # Little light gets through lips that are about to meet.
+        shade = shade * (0.2 + 0.8 * float(step(tall.max() / paint.half_px, 0.0, 0.16)))
     else:
         shade = np.clip(0.16 + 1.0 * light, 0.0, 1.0)
     inside = paint.cavity * 0.9 * (1 - shade[..., None]) + inside * shade[..., None]
@@ -296,7 +315,8 @@ def _draw_seam(
     paint: MouthPaint, motion: Motion, opening: Opening, picture: Picture, tall: float
 ) -> None:
     """Lips that were apart in the photo have no line where they meet; draw it, in place."""
-    shut = float(motion.weights[INDEX["seal"]]) * (1.0 - float(step(tall / paint.half_px, 0.03, 0.14)))
+    shut = float(motion.weights[INDEX["seal"]])
+    shut *= 1.0 - float(step(tall / paint.half_px, 0.03, 0.14))
     if shut <= 0.05:
         return
     line = (opening.upper + opening.lower) / 2
@@ -323,7 +343,7 @@ def _interior(
     jaw_shift = motion.weights @ paint.jaw_move
     # Rounded lips come forward and leave the teeth in the dark.
     rounded = motion.weights[INDEX["pucker"]] + 0.55 * motion.weights[INDEX["funnel"]]
-    dark = 1.0 - 0.72 * float(step(rounded, 0.1, 0.9))
+    dark = 1.0 - (0.30 if paint.gap > 0 else 0.72) * float(step(rounded, 0.1, 0.9))
     deep = float(np.abs(paint.frame[:, 0]).max())
     skull = _lay(paint, motion, paint.skull, np.array([0, 0, -0.18 * deep]), corner, size)
     back = jaw_shift + np.array([0, 0, -0.30 * deep])

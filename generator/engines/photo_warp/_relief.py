@@ -16,8 +16,8 @@ from primafacie.generator.head import MESH_OF_68, OVAL, HeadPose, fit_pose, fit_
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 
-#: Grid nodes along 2.5 head heights; 4 video pixels per node at 512.
-_NODES: Final = 128
+#: Grid nodes along 2.5 head heights; about 3 video pixels per node at 512.
+_NODES: Final = 176
 #: A surface steeper than this folds over itself when the head turns.
 _STEEPEST: Final = 1.7
 
@@ -54,7 +54,7 @@ class Relief:
         """A grid field (gh, gw, ...) at plate points (n, 2), linear between nodes."""
         at = ((points - (self.x0, self.y0) + 0.5) / self.cell - 0.5).astype(np.float32)
         read = cv2.remap(
-            field.astype(np.float32), at[None], None, cv2.INTER_LINEAR,  # type: ignore[call-overload]
+            field.astype(np.float32), at[None], None, cv2.INTER_LINEAR,
             borderMode=cv2.BORDER_REPLICATE,
         )  # fmt: skip
         return np.asarray(read[0], np.float64)
@@ -103,9 +103,7 @@ def _ellipse(mesh: Doubles, width: float, height: float) -> tuple[Doubles, float
 _REACH: Final = 1.75
 
 
-def _grid(
-    view: View, mesh: Doubles, width: float, height: float
-) -> tuple[int, int, int, int, int]:
+def _grid(view: View, mesh: Doubles, width: float, height: float) -> tuple[int, int, int, int, int]:
     centre, across, up, down = _ellipse(mesh, width, height)
     radius = _REACH * max(across, up, down)
     low = np.floor(centre - radius).astype(int)

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from primafacie.generator.engines.photo_warp._basis import BASES, INDEX, Bases, edge_points
 from primafacie.generator.engines.photo_warp._lips import EDGE
-from primafacie.generator.motion import APERTURE_AT_FULL_JAW, ARKIT_52, COLUMN
+from primafacie.generator.engines.photo_warp._shape import step
+from primafacie.generator.motion import APERTURE_AT_FULL_JAW, ARKIT_52, COLUMN, MotionTrack
 
 Doubles = NDArray[np.float64]
 
@@ -74,15 +75,22 @@ class Rig:
     opening: Doubles
     gap: float
 
-    def weights(self, coeffs: NDArray[np.float32]) -> Doubles:
-        """Base weights (K,) for one frame (52,). All-zero coefficients give all-zero weights."""
+    def weights(self, coeffs: NDArray[np.float32], speaking: bool = False) -> Doubles:
+        """Base weights (K,) for one frame (52,). All-zero coefficients give all-zero weights.
+
+        speaking matters for a photo with parted lips only. Its own aperture is what no movement
+        means; but in a clip whose lips meet at all, the commanded aperture is taken as it is, and
+        the smile that parts the lips is relaxed throughout, or the mouth would jump between
+        shut and grinning.
+        """
         c = np.clip(coeffs.astype(np.float64), 0.0, 1.0)
         c = _rounded(c)
         w = c @ self.table
         shut = float(c[COLUMN["mouthClose"]])
+        wanted = APERTURE_AT_FULL_JAW * float(c[COLUMN["jawOpen"]])
         if self.gap > 0:
-            self._unsmile(w, shut, float(c[COLUMN["mouthPucker"]]))
-        wanted = max(APERTURE_AT_FULL_JAW * float(c[COLUMN["jawOpen"]]), self.gap)
+            self._unsmile(w, shut, float(c[COLUMN["mouthPucker"]]), speaking)
+            wanted = wanted if speaking else max(wanted, self.gap)
         jaw, close = INDEX["jaw"], INDEX["close"]
         reached = self.gap + float(w @ self.opening)
         w[jaw] = np.clip((wanted - reached) / self.opening[jaw], 0.0, _MOST_JAW)
@@ -90,8 +98,8 @@ class Rig:
         w[jaw] *= 1.0 - 0.45 * shut
         excess = reached + w[jaw] * self.opening[jaw] - wanted * (1.0 - shut)
         if excess > 1e-6:
-            if wanted * (1.0 - shut) < 0.004:
-                excess += 0.006  # lips that are shut are pressed a little
+            # Lips that are shut are pressed together a little.
+            excess += min(excess, 0.006) * (1.0 - float(step(wanted * (1.0 - shut), 0.0, 0.02)))
             seal = INDEX["seal"]
             if self.gap > 0:
                 w[seal] = min(1.0, excess / -self.opening[seal])
@@ -103,14 +111,19 @@ class Rig:
         """Lip aperture in mouth widths under these weights."""
         return self.gap + float(weights @ self.opening)
 
-    def _unsmile(self, w: Doubles, shut: float, pucker: float) -> None:
+    def _unsmile(self, w: Doubles, shut: float, pucker: float, speaking: bool) -> None:
         """Teeth that show in the photo belong to a smile; lips can only close if it relaxes."""
         toothy = min(1.0, self.gap / 0.08)
-        relax = toothy * max(0.55 * shut, 0.5 * pucker)
+        relax = toothy * max(0.55 * shut, 0.5 * pucker, 0.30 if speaking else 0.0)
         for side in "lr":
             w[INDEX[f"smile_{side}"]] -= relax
             for other in ("stretch", "upraise"):
                 w[INDEX[f"{other}_{side}"]] *= 1.0 - 0.6 * toothy
+
+
+def lips_meet(track: MotionTrack) -> bool:
+    """Whether a track seals the lips anywhere, as speech does."""
+    return bool((track.column("mouthClose") > 0.5).any())
 
 
 def build_rig(bases: Bases) -> Rig:

@@ -18,7 +18,11 @@ Picture = NDArray[np.uint8]
 
 #: Window sides in head sizes (the larger of 1.15 face widths and forehead to chin), and how far
 #: above the middle of the window the face sits, in window heights.
-_FRAMING: Final = {"face": (1.62, 1.0, 0.03), "square": (2.25, 1.0, 0.04), "portrait": (1.9, 16 / 9, -0.06)}
+_FRAMING: Final = {
+    "face": (1.62, 1.0, 0.03),
+    "square": (2.25, 1.0, 0.04),
+    "portrait": (1.9, 16 / 9, -0.06),
+}
 #: The plate reaches this much beyond the window where the photo does, so that what moves in
 #: from outside is the photo and not a smear.
 _MARGIN: Final = 0.12

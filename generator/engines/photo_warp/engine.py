@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -29,7 +28,13 @@ from primafacie.generator.engines.photo_warp._eyes import (
     read_eye,
 )
 from primafacie.generator.engines.photo_warp._eyes_shape import find_eyes
-from primafacie.generator.engines.photo_warp._flow import Field, Motion, build_field, move_head, warp
+from primafacie.generator.engines.photo_warp._flow import (
+    Field,
+    Motion,
+    build_field,
+    move_head,
+    warp,
+)
 from primafacie.generator.engines.photo_warp._lips import find_lips
 from primafacie.generator.engines.photo_warp._mouth import (
     MouthPaint,
@@ -39,7 +44,8 @@ from primafacie.generator.engines.photo_warp._mouth import (
     paint_mouth,
 )
 from primafacie.generator.engines.photo_warp._relief import shape_relief
-from primafacie.generator.engines.photo_warp._rig import Rig, build_rig
+from primafacie.generator.engines.photo_warp._rig import Rig, build_rig, lips_meet
+from primafacie.generator.engines.photo_warp._shade import Shade, apply_shade, build_shade
 from primafacie.generator.engines.photo_warp._view import View, face_mesh, frame_view
 from primafacie.generator.motion import MAX_PITCH, MAX_ROLL, MAX_YAW, MotionTrack
 from primafacie.generator.permit import Admission, require
@@ -68,6 +74,7 @@ class Avatar:
     view: View
     field: Field
     rig: Rig
+    shade: Shade
     mouth: MouthPaint
     eyes: tuple[EyePaint, EyePaint]
     yaw_range: tuple[float, float]
@@ -103,23 +110,19 @@ class PhotoWarp:
         mesh = face_mesh(portrait)
         view = frame_view(portrait, mesh, controls)
         measured = portrait.landmarks.mesh is not None
-        relief = shape_relief(
-            view, mesh, portrait.landmarks.points.astype(np.float64), measured
-        )
+        relief = shape_relief(view, mesh, portrait.landmarks.points.astype(np.float64), measured)
         lips, eyes = find_lips(view.plate, relief), find_eyes(relief, view.plate)
         bases = build_bases(relief, lips, eyes)
         first, second = (build_eye(relief, shape, view.plate) for shape in eyes)
         yaw = relief.pose.angles[0]
         return Avatar(
-            view, build_field(bases), build_rig(bases),
+            view, build_field(bases), build_rig(bases), build_shade(bases, view.plate),
             build_mouth(bases, view.plate, max(1.0, view.scale)), (first, second),
-            (max(-MAX_YAW, -MAX_YAW - 0.5 * min(0.0, yaw) - 0.0) if yaw < 0 else -MAX_YAW,
-             min(MAX_YAW, MAX_YAW - 0.5 * yaw) if yaw > 0 else MAX_YAW),
+            # A head that is already turned has less left on that side.
+            (-MAX_YAW - 0.5 * min(0.0, yaw), MAX_YAW - 0.5 * max(0.0, yaw)),
         )  # fmt: skip
 
-    def render(
-        self, admission: Admission, avatar: Avatar, track: MotionTrack
-    ) -> Iterator[Picture]:
+    def render(self, admission: Admission, avatar: Avatar, track: MotionTrack) -> Iterator[Picture]:
         """One frame (height, width, 3) per row of the track; memory does not grow with it."""
         require(admission)
         if self._sampler == "torch":
@@ -129,17 +132,18 @@ class PhotoWarp:
     def _render_singly(
         self, admission: Admission, avatar: Avatar, track: MotionTrack
     ) -> Iterator[Picture]:
+        speaking = lips_meet(track)
         for index in range(len(track)):
             require(admission)
-            motion, eyes = _pose_frame(avatar, track, index)
+            motion, eyes = _pose_frame(avatar, track, index, speaking)
             if motion is None:
                 yield avatar.view.window.copy()
                 continue
-            opening = open_mouth(avatar.mouth, motion, True)
+            opening = open_mouth(avatar.mouth, motion)
             relief = avatar.field.relief
             cut = cut_below(opening, relief.x0, relief.y0, avatar.mouth.half_px)
-            picture = warp(avatar.field, avatar.view.plate, motion, cut)
-            yield _finish(avatar, motion, eyes, picture)
+            picture, back = warp(avatar.field, avatar.view.plate, motion, cut)
+            yield _finish(avatar, motion, eyes, picture, back)
 
     def _render_in_batches(
         self, admission: Admission, avatar: Avatar, track: MotionTrack
@@ -148,16 +152,16 @@ class PhotoWarp:
 
         field = TorchField(avatar.field, avatar.view.plate, self._device)
         relief = avatar.field.relief
+        speaking = lips_meet(track)
         for start in range(0, len(track), _BATCH):
             require(admission)
             frames = [
-                _pose_frame(avatar, track, i) for i in range(start, min(start + _BATCH, len(track)))
+                _pose_frame(avatar, track, i, speaking)
+                for i in range(start, min(start + _BATCH, len(track)))
             ]
             motions = [motion for motion, _ in frames if motion is not None]
             cuts = [
-                cut_below(
-                    open_mouth(avatar.mouth, m, True), relief.x0, relief.y0, avatar.mouth.half_px
-                )
+                cut_below(open_mouth(avatar.mouth, m), relief.x0, relief.y0, avatar.mouth.half_px)
                 for m in motions
             ]
             pictures = iter(field.warp(motions, cuts) if motions else ())
@@ -165,15 +169,17 @@ class PhotoWarp:
                 if motion is None:
                     yield avatar.view.window.copy()
                 else:
-                    yield _finish(avatar, motion, eyes, next(pictures))
+                    yield _finish(avatar, motion, eyes, *next(pictures))
 
 
 def _finish(
-    avatar: Avatar, motion: Motion, eyes: tuple[EyeMotion, EyeMotion], picture: Picture
-) -> Picture:
+    avatar: Avatar, motion: Motion, eyes: tuple[EyeMotion, EyeMotion], picture: Picture,
+    back: Floats,
+) -> Picture:  # fmt: skip
+    apply_shade(avatar.shade, avatar.field.relief, motion, back, picture)
     for paint, eye in zip(avatar.eyes, eyes, strict=True):
         paint_eye(paint, eye, motion, picture)
-    paint_mouth(avatar.mouth, motion, open_mouth(avatar.mouth, motion, True), picture)
+    paint_mouth(avatar.mouth, motion, open_mouth(avatar.mouth, motion), picture)
     view = avatar.view
     return np.ascontiguousarray(
         picture[view.top : view.top + view.height, view.left : view.left + view.width]
@@ -181,11 +187,11 @@ def _finish(
 
 
 def _pose_frame(
-    avatar: Avatar, track: MotionTrack, index: int
+    avatar: Avatar, track: MotionTrack, index: int, speaking: bool
 ) -> tuple[Motion | None, tuple[EyeMotion, EyeMotion]]:
     """One frame's motion, None when nothing moves."""
     coeffs, pose = track.coeffs[index], track.pose[index].astype(np.float64)
-    weights = avatar.rig.weights(coeffs)
+    weights = avatar.rig.weights(coeffs, speaking)
     right = read_eye(coeffs, track.gaze[index], False, float(weights[INDEX["low_r"]]))
     left = read_eye(coeffs, track.gaze[index], True, float(weights[INDEX["low_l"]]))
     weights[INDEX["lid_r"]], weights[INDEX["lid_l"]] = lid_weight(right), lid_weight(left)

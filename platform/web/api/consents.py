@@ -11,15 +11,16 @@ from primafacie.platform.consents import ConsentView
 from primafacie.platform.web import access
 from primafacie.platform.web.api import described, shapes
 from primafacie.platform.web.services import services
-from primafacie.platform.web.words import stamp
 
 blueprint = APIBlueprint("api_consents", __name__, url_prefix="/api/v1/consents", tag="Consents")
 
 
 @blueprint.get("")
 @access.token("read")
-@blueprint.doc(summary="The consents this account may use or look after",
-               responses=described.responses(200, shapes.ConsentsShape))
+@blueprint.doc(
+    summary="The consents this account may use or look after",
+    responses=described.responses(200, shapes.ConsentsShape),
+)
 def listed() -> Response:
     """All of them."""
     found = services().consents.listed(access.me())
@@ -38,7 +39,7 @@ def _of(view: ConsentView) -> dict[str, Any]:
     return {
         "consent_id": view.consent_id, "version": view.version, "state": str(view.state),
         "kind": view.kind, "purposes": list(view.purposes), "audience": view.audience,
-        "not_before": stamp(view.not_before) if view.not_before else None,
-        "not_after": stamp(view.not_after) if view.not_after else None,
+        "not_before": view.not_before or None,
+        "not_after": view.not_after or None,
         "photos": [photo.sha256 for photo in view.photos], "outputs": view.outputs,
     }  # fmt: skip

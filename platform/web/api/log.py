@@ -9,25 +9,21 @@ from flask import Response, jsonify, request
 
 from primafacie.platform.errors import InputError
 from primafacie.platform.logbook import LoggedEntry
-from primafacie.platform.web import access
+from primafacie.platform.web import access, checkpoints
 from primafacie.platform.web.api import described, shapes
 from primafacie.platform.web.services import services
 from primafacie.platform.web.words import stamp
 
 blueprint = APIBlueprint("api_log", __name__, url_prefix="/api/v1/log", tag="Log")
-_QUERY = [
-    {"in": "query", "name": "q", "schema": {"type": "string", "maxLength": 500},
-     "description": "kind: actor: subject: rid: out: why: at:>= and free words."},
-    {"in": "query", "name": "before", "schema": {"type": "integer", "minimum": 1},
-     "description": "Only entries before this index: the next page."},
-]  # fmt: skip
 
 
 @blueprint.get("")
 @access.token("audit")
-@blueprint.doc(summary="Search the log", parameters=_QUERY,
-               description="Newest first, fifty a page. The search itself is logged.",
-               responses=described.responses(200, shapes.PageShape))
+@blueprint.doc(
+    summary="Search the log",
+    description="Newest first, fifty a page. The search itself is logged.",
+    responses=described.responses(200, shapes.PageShape),
+)
 def search() -> Response:
     """One page."""
     raw = request.args.get("before", "")
@@ -49,8 +45,9 @@ def show(index: int) -> Response:
 
 @blueprint.get("/<int:index>/proof")
 @access.token("audit")
-@blueprint.doc(summary="An entry's inclusion proof",
-               responses=described.responses(200, shapes.ProofShape, 404))
+@blueprint.doc(
+    summary="An entry's inclusion proof", responses=described.responses(200, shapes.ProofShape, 404)
+)
 def proof(index: int) -> Response:
     """To be checked offline, with public keys alone."""
     return jsonify({"index": index, "proof": services().logbook.prove(access.me(), index)})
@@ -58,14 +55,18 @@ def proof(index: int) -> Response:
 
 @blueprint.get("/checkpoint")
 @access.public("a checkpoint proves nothing unless strangers hold it too")
-@blueprint.doc(summary="The newest signed checkpoint", security=[],
-               responses=described.responses(200, shapes.CheckpointShape, 404))
+@blueprint.doc(
+    summary="The newest signed checkpoint",
+    security=[],
+    responses=described.responses(200, shapes.CheckpointShape, 404),
+)
 def checkpoint() -> Response:
     """And the keys to check it with."""
-    newest = services().logbook.checkpoint()
+    vkeys = tuple(services().log.vkeys)
+    newest = checkpoints.told(services().logbook.checkpoint(), vkeys)
     return jsonify({"origin": newest.origin, "size": newest.size, "root": newest.root_hex,
-                    "at": stamp(newest.at), "text": newest.text,
-                    "keys": list(services().keys.log_vkeys)})  # fmt: skip
+                    "at": stamp(newest.at) if newest.at else None, "text": newest.text,
+                    "keys": list(vkeys)})  # fmt: skip
 
 
 def _of(entry: LoggedEntry) -> dict[str, Any]:

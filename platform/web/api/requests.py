@@ -51,8 +51,9 @@ def create() -> tuple[Response, int]:
 
 @blueprint.get("")
 @access.token("read")
-@blueprint.doc(summary="My requests, newest first",
-               responses=described.responses(200, shapes.RequestsShape))
+@blueprint.doc(
+    summary="My requests, newest first", responses=described.responses(200, shapes.RequestsShape)
+)
 def listed() -> Response:
     """The fifty newest."""
     found = services().requests.listed(access.me(), limit=50)
@@ -61,8 +62,11 @@ def listed() -> Response:
 
 @blueprint.get("/<rid>")
 @access.token("read")
-@blueprint.doc(summary="One request", description="Refused ones carry every reason.",
-               responses=described.responses(200, shapes.RequestShape, 404))
+@blueprint.doc(
+    summary="One request",
+    description="Refused ones carry every reason.",
+    responses=described.responses(200, shapes.RequestShape, 404),
+)
 def show(rid: str) -> Response:
     """Where it stands."""
     return jsonify(shapes.of_request(services().requests.show(access.me(), rid)))
@@ -70,8 +74,9 @@ def show(rid: str) -> Response:
 
 @blueprint.post("/<rid>/cancel")
 @access.token("generate")
-@blueprint.doc(summary="Cancel a request",
-               responses=described.responses(202, shapes.RequestShape, 404, 409))
+@blueprint.doc(
+    summary="Cancel a request", responses=described.responses(202, shapes.RequestShape, 404, 409)
+)
 def cancel(rid: str) -> tuple[Response, int]:
     """Stop it; nothing made so far is kept."""
     services().requests.cancel(access.me(), rid)
@@ -93,8 +98,10 @@ def video(rid: str) -> Response:
 
 @blueprint.get("/<rid>/receipt")
 @access.token("read")
-@blueprint.doc(summary="The proof that the release is in the log",
-               responses=described.files("application/json", 404, 409))
+@blueprint.doc(
+    summary="The proof that the release is in the log",
+    responses=described.files("application/json", 404, 409),
+)
 def receipt(rid: str) -> Response:
     """To be checked offline."""
     return media.download(services().requests.receipt(access.me(), rid),

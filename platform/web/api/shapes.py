@@ -39,7 +39,7 @@ class AssetShape(BaseModel):
     width: int
     height: int
     duration_ms: int
-    sealed_at: str
+    released_at: str
     log_index: int
     available: bool
 
@@ -129,7 +129,7 @@ class CheckpointShape(BaseModel):
     origin: str
     size: int
     root: str
-    at: str
+    at: str | None
     text: str
     keys: list[str]
 
@@ -140,6 +140,16 @@ class VerdictShape(BaseModel):
     level: str
     sentence: str
     details: dict[str, Any]
+
+
+class StatusShape(BaseModel):
+    """Whether the consent behind a video still holds."""
+
+    asset_number: str
+    consent: str = Field(description="active, suspended, withdrawn, expired, ...")
+    withdrawn_at: str | None
+    file_sha256: str
+    log_index: int
 
 
 class HealthLineShape(BaseModel):
@@ -170,10 +180,10 @@ def of_request(view: RequestView) -> dict[str, Any]:
         "policy_sha256": view.policy_sha256, "message": view.message,
         "reasons": [{"rule": r.rule, "sentence": r.sentence} for r in view.reasons],
         "asset": None if asset is None else {
-            "asset_number": f"{asset.asset_number:014x}", "file_sha256": asset.file_sha256,
+            "asset_number": asset.name, "file_sha256": asset.file_sha256,
             "manifest_sha256": asset.manifest_sha256, "size": asset.size, "width": asset.width,
             "height": asset.height, "duration_ms": round(asset.duration * 1000),
-            "sealed_at": stamp(asset.sealed_at), "log_index": asset.log_index,
+            "released_at": stamp(asset.released_at), "log_index": asset.log_index,
             "available": asset.available,
         },
     }  # fmt: skip

@@ -17,8 +17,14 @@ SHAPES: tuple[type[BaseModel], ...] = (
     shapes.ReasonShape, shapes.ProblemShape, shapes.AssetShape, shapes.RequestShape,
     shapes.RequestsShape, shapes.ConsentShape, shapes.ConsentsShape, shapes.EntryShape,
     shapes.PageShape, shapes.ProofShape, shapes.CheckpointShape, shapes.VerdictShape,
-    shapes.HealthLineShape, shapes.HealthShape, PoseOrder, ControlsOrder, Order,
+    shapes.StatusShape, shapes.HealthLineShape, shapes.HealthShape, PoseOrder, ControlsOrder, Order,
 )  # fmt: skip
+_SEARCH = [
+    {"in": "query", "name": "q", "schema": {"type": "string", "maxLength": 500},
+     "description": "kind: actor: subject: rid: out: why: at:>= and free words."},
+    {"in": "query", "name": "before", "schema": {"type": "integer", "minimum": 1},
+     "description": "Only entries before this index: the next page."},
+]  # fmt: skip
 _FILE = {"type": "string", "contentMediaType": "application/octet-stream"}
 
 
@@ -39,8 +45,12 @@ def describe(app: APIFlask) -> dict[str, Any]:
         "token": {"type": "http", "scheme": "bearer", "description": "pf_<id>_<secret>"}
     }
     spec["security"] = [{"token": []}]
-    _upload(spec, "/api/v1/requests",
-            {"order": described.reference(Order), "photo": _FILE, "voice": _FILE})
+    spec["paths"]["/api/v1/log"]["get"]["parameters"] = _SEARCH
+    _upload(
+        spec,
+        "/api/v1/requests",
+        {"order": described.reference(Order), "photo": _FILE, "voice": _FILE},
+    )
     _upload(spec, "/api/v1/verify", {"file": _FILE})
     return spec
 

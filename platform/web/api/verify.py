@@ -15,7 +15,8 @@ blueprint = APIBlueprint("api_verify", __name__, url_prefix="/api/v1/verify", ta
 @blueprint.post("")
 @access.public("whoever meets a video may ask where it comes from")
 @blueprint.doc(
-    summary="Check a file", security=[],
+    summary="Check a file",
+    security=[],
     description="A multipart form with one part, `file`. The file is examined and thrown away.",
     responses=described.responses(200, shapes.VerdictShape, 413),
 )
@@ -26,5 +27,4 @@ def check() -> Response:
     found = services().examiner.examine(g.account, data, name=name,
                                         source=request.remote_addr or "")  # fmt: skip
     told = verdict.told(found)
-    details = told.raw if isinstance(told.raw, dict) else {"text": str(told.raw)}
-    return jsonify({"level": told.level, "sentence": told.sentence, "details": details})
+    return jsonify({"level": told.level, "sentence": told.sentence, "details": told.raw})

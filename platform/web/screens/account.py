@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
 
 from primafacie.platform.accounts import SCOPES
 from primafacie.platform.errors import InputError
@@ -15,14 +16,14 @@ blueprint = Blueprint("account", __name__, url_prefix="/account")
 
 @blueprint.get("")
 @access.signed_in
-def show():
+def show() -> ResponseReturnValue:
     """The page."""
     return _page()
 
 
 @blueprint.post("/password")
 @access.signed_in
-def password():
+def password() -> ResponseReturnValue:
     """Change the password; every other session ends."""
     me = access.me()
     new = request.form.get("new", "")
@@ -38,7 +39,7 @@ def password():
 
 @blueprint.post("/tokens")
 @access.signed_in
-def make_token():
+def make_token() -> ResponseReturnValue:
     """A new token; its text is shown this once."""
     info, text = services().accounts.make_token(
         access.me(),
@@ -51,14 +52,14 @@ def make_token():
 
 @blueprint.post("/tokens/<token_id>/revoke")
 @access.signed_in
-def revoke(token_id: str):
+def revoke(token_id: str) -> ResponseReturnValue:
     """A token stops working at once."""
     services().accounts.revoke_token(access.me(), token_id)
     flash("Token revoked.")
     return redirect(url_for("account.show"))
 
 
-def _page(**more):
+def _page(**more) -> str:
     me = access.me()
     return render_template("account.html", tokens=services().accounts.tokens(me), scopes=SCOPES,
                            **more)  # fmt: skip

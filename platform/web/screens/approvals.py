@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from flask import Blueprint, flash, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
 
 from primafacie.platform.web import access, fields
 from primafacie.platform.web.services import services
@@ -14,7 +15,7 @@ blueprint = Blueprint("approvals", __name__, url_prefix="/approvals")
 
 @blueprint.get("")
 @access.role("reviewer", "admin")
-def show():
+def show() -> ResponseReturnValue:
     """Everything that waits, oldest first."""
     me, s = access.me(), services()
     now = datetime.now(UTC)
@@ -36,7 +37,7 @@ def show():
 
 @blueprint.post("/access/<user_id>")
 @access.role("reviewer", "admin")
-def grant(user_id: str):
+def grant(user_id: str) -> ResponseReturnValue:
     """Grant access for some days; never to oneself (the service refuses)."""
     days = fields.whole("days", "Days", 1, 730, 365)
     services().accounts.grant(access.me(), user_id, datetime.now(UTC) + timedelta(days=days))

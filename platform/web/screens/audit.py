@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flask import Blueprint, Response, render_template, request, stream_with_context, url_for
+from flask.typing import ResponseReturnValue
 
 from primafacie.platform.errors import InputError
 from primafacie.platform.web import access, media
@@ -10,7 +11,9 @@ from primafacie.platform.web.services import services
 
 blueprint = Blueprint("audit", __name__, url_prefix="/log")
 READERS = ("auditor", "reviewer", "admin")
+USUAL = "-kind:http.request"  # every page call is in the log; few searches are about them
 PRESETS = (
+    ("What happened", USUAL),
     ("Everything", ""),
     ("Refusals", "kind:decision.refused"),
     ("Releases", "kind:output.released"),
@@ -24,26 +27,28 @@ PRESETS = (
 
 @blueprint.get("")
 @access.role(*READERS)
-def search():
+def search() -> ResponseReturnValue:
     """Entries, newest first. The search itself is logged."""
-    text = request.args.get("q", "").strip()[:500]
-    page, facets, error = None, {}, ""
+    text = request.args.get("q", USUAL).strip()[:500]
+    page, facets, names, error = None, {}, {}, ""
     try:
         page = services().logbook.query(access.me(), text, before=_before(), limit=50)
         facets = services().logbook.facets(access.me(), text)
+        names = services().accounts.names({e.actor_id for e in page.entries if e.actor_id})
     except InputError as problem:
         error = str(problem)
     status = 400 if error else 200
     return render_template("log.html", q=text, page=page, facets=facets, error=error,
-                           presets=PRESETS), status  # fmt: skip
+                           names=names, presets=PRESETS), status  # fmt: skip
 
 
 @blueprint.get("/<int:index>")
 @access.role(*READERS)
-def show(index: int):
+def show(index: int) -> ResponseReturnValue:
     """One entry, at an address that stays."""
     entry = services().logbook.show(access.me(), index)
-    return render_template("log_entry.html", e=entry,
+    names = services().accounts.names({entry.actor_id} - {""})
+    return render_template("log_entry.html", e=entry, names=names,
                            permalink=services().settings.public_url
                            + url_for("audit.show", index=index))  # fmt: skip
 
@@ -60,7 +65,7 @@ def proof(index: int) -> Response:
 @access.role("auditor", "admin")
 def export() -> Response:
     """A range of entries as JSON lines."""
-    first, last = _number("first", 0), _number("last", 2**62)
+    first, last = _number("first", 0), min(_number("last", 0), 10_000_000)
     parts = services().logbook.export(access.me(), first, last)
     response = Response(stream_with_context(parts), content_type="application/jsonl")
     response.headers["Content-Disposition"] = f'attachment; filename="log-{first}-{last}.jsonl"'
@@ -79,5 +84,3 @@ def _number(name: str, default: int) -> int:
     if not raw.isdecimal() or len(raw) > 18:
         raise InputError(f"{name}: a whole number, please.")
     return int(raw)
-
-

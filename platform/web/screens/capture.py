@@ -9,6 +9,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
 
 from primafacie.platform.consents import Choices
 from primafacie.platform.errors import InputError, LinkError, PlatformError
@@ -23,14 +24,14 @@ WHY = "the person invited has no account; the link is the key"
 
 @blueprint.get("/<link>")
 @access.public(WHY)
-def show(link: str):
+def show(link: str) -> ResponseReturnValue:
     """The invitation, with all there is to know before saying yes."""
     return _page(link)
 
 
 @blueprint.post("/<link>/photos")
 @access.public(WHY)
-def add_photo(link: str):
+def add_photo(link: str) -> ResponseReturnValue:
     """Add a photo of oneself."""
     most = services().settings.max_photo_bytes
     try:
@@ -45,7 +46,7 @@ def add_photo(link: str):
 
 @blueprint.post("/<link>/photos/<sha256>/remove")
 @access.public(WHY)
-def remove_photo(link: str, sha256: str):
+def remove_photo(link: str, sha256: str) -> ResponseReturnValue:
     """Take a photo back."""
     services().consents.remove_photo(link, sha256)
     flash("Photo removed.")
@@ -61,7 +62,7 @@ def photo(link: str, sha256: str) -> Response:
 
 @blueprint.post("/<link>/video")
 @access.public(WHY)
-def add_video(link: str):
+def add_video(link: str) -> ResponseReturnValue:
     """Add the spoken statement."""
     most = services().settings.max_video_bytes
     try:
@@ -76,7 +77,7 @@ def add_video(link: str):
 
 @blueprint.post("/<link>/voice")
 @access.public(WHY)
-def add_voice(link: str):
+def add_voice(link: str) -> ResponseReturnValue:
     """Add a clip of one's voice."""
     most = services().settings.max_voice_bytes
     try:
@@ -91,7 +92,7 @@ def add_voice(link: str):
 
 @blueprint.post("/<link>/prepare")
 @access.public(WHY)
-def prepare(link: str):
+def prepare(link: str) -> ResponseReturnValue:
     """Write the record from the choices and show it once more, to be signed."""
     private = ""
     try:
@@ -100,7 +101,7 @@ def prepare(link: str):
             public = _base64("public_key", "Key", 32)
         else:
             pem, public = services().consents.make_key()
-            private = pem.decode() if isinstance(pem, bytes) else pem
+            private = pem.decode()
         prepared = services().consents.prepare(link, choices, public)
     except LinkError:
         raise
@@ -115,7 +116,7 @@ def prepare(link: str):
 
 @blueprint.post("/<link>/confirm")
 @access.public(WHY)
-def confirm(link: str):
+def confirm(link: str) -> ResponseReturnValue:
     """Take the signature; show the receipt and the private page, once."""
     made_here = request.form.get("private", "")
     if made_here:
@@ -132,13 +133,13 @@ def confirm(link: str):
 
 @blueprint.post("/<link>/decline")
 @access.public(WHY)
-def decline(link: str):
+def decline(link: str) -> ResponseReturnValue:
     """Say no. Everything given so far is thrown away."""
     services().consents.decline(link)
     return render_template("capture_declined.html")
 
 
-def _page(link: str, error: str = "", given=None):
+def _page(link: str, error: str = "", given=None) -> str:
     invitation = services().consents.invitation(link)
     return render_template("capture.html", link=link, invitation=invitation, error=error,
                            given=given or {})  # fmt: skip

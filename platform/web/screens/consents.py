@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
 
 from primafacie.platform.consents import Offer
 from primafacie.platform.errors import InputError, PlatformError
+from primafacie.platform.review import ATTACHED
 from primafacie.platform.web import access, fields, media
 from primafacie.platform.web.services import services
 from primafacie.safeguards.consent import AUDIENCES, PURPOSES, SubjectKind
@@ -16,7 +18,7 @@ READERS = ("steward", "reviewer", "researcher", "admin")
 
 @blueprint.get("")
 @access.role(*READERS)
-def listed():
+def listed() -> ResponseReturnValue:
     """Consents this person may see."""
     wanted = request.args.get("state") or None
     found = services().consents.listed(access.me(), state=wanted)
@@ -25,14 +27,14 @@ def listed():
 
 @blueprint.get("/new")
 @access.role("steward")
-def form():
+def form() -> ResponseReturnValue:
     """The invitation form."""
     return _form(request.form)
 
 
 @blueprint.post("/new")
 @access.role("steward")
-def draft():
+def draft() -> ResponseReturnValue:
     """Draft the consent and show the one-time link, once."""
     try:
         view, link = services().consents.draft(
@@ -48,7 +50,7 @@ def draft():
 
 @blueprint.get("/<consent_id>")
 @access.role(*READERS)
-def show(consent_id: str):
+def show(consent_id: str) -> ResponseReturnValue:
     """One consent with its history."""
     me, s = access.me(), services()
     view = s.consents.show(me, consent_id)
@@ -60,7 +62,7 @@ def show(consent_id: str):
 
 @blueprint.post("/<consent_id>/link")
 @access.role("steward")
-def link(consent_id: str):
+def link(consent_id: str) -> ResponseReturnValue:
     """A new link; the old one dies."""
     text = services().consents.new_link(access.me(), consent_id)
     view = services().consents.show(access.me(), consent_id)
@@ -84,9 +86,9 @@ def evidence(consent_id: str, sha256: str) -> Response:
 
 @blueprint.post("/<consent_id>/evidence")
 @access.role("steward")
-def attach(consent_id: str):
+def attach(consent_id: str) -> ResponseReturnValue:
     """Add a document the consent rests on."""
-    what = fields.one_of("kind", "Kind", ("id-check", "written-release", "witness"))
+    what = fields.one_of("kind", "Kind", ATTACHED)
     data = fields.upload("file", "Document", services().settings.max_photo_bytes)
     services().consents.attach(access.me(), consent_id, what, data)
     flash("Added to the consent.")
@@ -95,7 +97,7 @@ def attach(consent_id: str):
 
 @blueprint.post("/<consent_id>/review")
 @access.role("reviewer")
-def review(consent_id: str):
+def review(consent_id: str) -> ResponseReturnValue:
     """Put in force, or reject."""
     note = fields.text("note", "Note", most=1000, least=0)
     verdict = fields.one_of("decision", "Decision", ("activate", "reject"))
@@ -111,7 +113,7 @@ def review(consent_id: str):
 
 @blueprint.post("/<consent_id>/witness")
 @access.role("reviewer")
-def witness(consent_id: str):
+def witness(consent_id: str) -> ResponseReturnValue:
     """The reviewer saw the person, live."""
     services().consents.witness(access.me(), consent_id)
     flash("Noted: you saw the person.")
@@ -120,7 +122,7 @@ def witness(consent_id: str):
 
 @blueprint.post("/<consent_id>/hold")
 @access.role("steward", "admin")
-def hold(consent_id: str):
+def hold(consent_id: str) -> ResponseReturnValue:
     """Pause, resume, or record a withdrawal that came by letter or word."""
     me, s = access.me(), services().consents
     step = fields.one_of("step", "Step", ("suspend", "resume", "withdraw"))
@@ -135,7 +137,7 @@ def hold(consent_id: str):
     return redirect(url_for("consents.show", consent_id=consent_id))
 
 
-def _form(given, error: str = ""):
+def _form(given, error: str = "") -> str:
     me = access.me()
     projects = [p for p in services().projects.listed(me) if p.state == "approved"]
     return render_template("consent_new.html", given=given, error=error, projects=projects,

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from flask import Blueprint, redirect, render_template, url_for
+from flask import Blueprint, g, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
 
 from primafacie.platform.web import access
 from primafacie.platform.web.services import services
+from primafacie.platform.web.words import moment_of
 
 blueprint = Blueprint("home", __name__)
 SOON = timedelta(days=30)
@@ -15,12 +18,12 @@ SOON = timedelta(days=30)
 
 @blueprint.get("/")
 @access.public("the front door: sends strangers to the sign-in or the public check")
-def show():
+def show() -> ResponseReturnValue:
     """The overview; a visitor without account sees what this is and two doors."""
-    if access.g.account is None:
+    if g.account is None:
         return render_template("welcome.html")
     me, s = access.me(), services()
-    more = {}
+    more: dict[str, Any] = {}
     if me.has("researcher"):
         more["requests"] = s.requests.listed(me, limit=8)
         more["counts"] = s.requests.counts(me)
@@ -30,7 +33,9 @@ def show():
         limit = datetime.now(UTC) + SOON
         more["consents"] = consents
         more["expiring"] = [
-            c for c in consents if c.state == "active" and c.not_after and c.not_after < limit
+            c
+            for c in consents
+            if c.state == "active" and (ends := moment_of(c.not_after)) and ends < limit
         ]
     if me.has("reviewer", "admin"):
         more["reviews"] = s.consents.pending(me) if me.has("reviewer") else ()
@@ -43,7 +48,7 @@ def show():
 
 @blueprint.get("/home")
 @access.signed_in
-def old():
+def old() -> ResponseReturnValue:
     """A second name people try."""
     return redirect(url_for("home.show"))
 

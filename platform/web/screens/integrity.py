@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from flask import Blueprint, Response, render_template
+from flask.typing import ResponseReturnValue
 
-from primafacie.platform.web import access, media
+from primafacie.platform.web import access, checkpoints, media
 from primafacie.platform.web.services import services
 
 blueprint = Blueprint("integrity", __name__, url_prefix="/integrity")
@@ -12,7 +13,7 @@ blueprint = Blueprint("integrity", __name__, url_prefix="/integrity")
 
 @blueprint.get("")
 @access.public("a checkpoint proves nothing unless strangers hold it too")
-def show():
+def show() -> ResponseReturnValue:
     """Checkpoints, newest first, and the keys to check them with."""
     return _page()
 
@@ -21,18 +22,20 @@ def show():
 @access.public("a checkpoint proves nothing unless strangers hold it too")
 def checkpoint() -> Response:
     """The newest signed checkpoint, as C2SP tlog-checkpoint text."""
-    text = services().logbook.checkpoint().text
+    text = services().logbook.checkpoint().note
     return media.download(text.encode(), "checkpoint", "text/plain; charset=utf-8")
 
 
 @blueprint.post("")
 @access.role("auditor", "reviewer", "admin")
-def verify():
+def verify() -> ResponseReturnValue:
     """Read the whole log and recompute it."""
     return _page(report=services().logbook.verify(access.me()))
 
 
-def _page(report=None):
-    s = services()
-    return render_template("integrity.html", newest=s.logbook.checkpoint(), report=report,
-                           history=s.logbook.history(20), vkeys=s.keys.log_vkeys)  # fmt: skip
+def _page(report=None) -> str:
+    s, vkeys = services(), tuple(services().log.vkeys)
+    history = [checkpoints.told(c, vkeys) for c in s.logbook.history(20)]
+    newest = checkpoints.told(s.logbook.checkpoint(), vkeys)
+    return render_template("integrity.html", newest=newest, report=report, history=history,
+                           vkeys=vkeys)  # fmt: skip

@@ -20,6 +20,7 @@ from flask import (
     send_file,
     url_for,
 )
+from flask.typing import ResponseReturnValue
 
 from primafacie.platform.accounts import Account
 from primafacie.platform.errors import InputError, PlatformError
@@ -38,7 +39,7 @@ _lock = threading.Lock()
 
 @blueprint.get("")
 @access.role(*READERS)
-def listed():
+def listed() -> ResponseReturnValue:
     """Requests, newest first; everybody's for those who review."""
     me = access.me()
     everyone = me.has("reviewer", "auditor", "admin") and request.args.get("whose") != "mine"
@@ -52,7 +53,7 @@ def listed():
 
 @blueprint.get("/<rid>")
 @access.role(*READERS)
-def show(rid: str):
+def show(rid: str) -> ResponseReturnValue:
     """One request: where it is, what came of it, and its whole story in the log."""
     view = services().requests.show(access.me(), rid)
     names = services().accounts.names({view.requester_id})
@@ -84,7 +85,7 @@ def events(rid: str) -> Response:
 
 @blueprint.post("/<rid>/cancel")
 @access.role("researcher", "admin")
-def cancel(rid: str):
+def cancel(rid: str) -> ResponseReturnValue:
     """Stop it; nothing made so far is kept."""
     services().requests.cancel(access.me(), rid)
     flash("Cancelling. Nothing made so far is kept.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
 
 from primafacie.platform.errors import InputError
 from primafacie.platform.web import access, fields, media
@@ -14,7 +15,7 @@ WHY = "the person has no account; the token on the receipt is the key"
 
 @blueprint.get("/<receipt>")
 @access.public(WHY)
-def show(receipt: str):
+def show(receipt: str) -> ResponseReturnValue:
     """Uses and refused attempts, newest first."""
     return render_template("likeness.html", mine=services().consents.mine(receipt), receipt=receipt)
 
@@ -29,7 +30,7 @@ def download(receipt: str) -> Response:
 
 @blueprint.post("/<receipt>/pause")
 @access.public(WHY)
-def pause(receipt: str):
+def pause(receipt: str) -> ResponseReturnValue:
     """Nothing more until resumed."""
     services().consents.pause(receipt)
     flash("Paused. No video can be made until you resume.")
@@ -38,7 +39,7 @@ def pause(receipt: str):
 
 @blueprint.post("/<receipt>/resume")
 @access.public(WHY)
-def resume(receipt: str):
+def resume(receipt: str) -> ResponseReturnValue:
     """In force again."""
     services().consents.resume(receipt)
     flash("In force again.")
@@ -47,7 +48,7 @@ def resume(receipt: str):
 
 @blueprint.post("/<receipt>/withdraw")
 @access.public(WHY)
-def withdraw(receipt: str):
+def withdraw(receipt: str) -> ResponseReturnValue:
     """The end: two clicks, no reason needed."""
     services().consents.withdraw(receipt, note=fields.text("note", "Note", most=1000, least=0))
     flash("Withdrawn. Nothing more can be made, and what was made is locked away.")
@@ -56,7 +57,7 @@ def withdraw(receipt: str):
 
 @blueprint.post("/<receipt>/erase")
 @access.public(WHY)
-def erase(receipt: str):
+def erase(receipt: str) -> ResponseReturnValue:
     """Erase name, contact, photos and templates; only digests stay in the log."""
     if request.form.get("sure") != "erase":
         raise InputError("Tick the box to confirm that everything shall be erased.")

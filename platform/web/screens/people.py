@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
 
 from primafacie.platform.accounts import ROLES
 from primafacie.platform.errors import PlatformError
@@ -14,7 +15,7 @@ blueprint = Blueprint("people", __name__, url_prefix="/people")
 
 @blueprint.get("")
 @access.role("admin", "reviewer")
-def listed():
+def listed() -> ResponseReturnValue:
     """All accounts."""
     return render_template("people.html", people=services().accounts.listed(access.me()), error="",
                            given={})  # fmt: skip
@@ -22,7 +23,7 @@ def listed():
 
 @blueprint.post("/new")
 @access.role("admin")
-def add():
+def add() -> ResponseReturnValue:
     """A new account with a first password, to be changed by its owner."""
     me = access.me()
     try:
@@ -43,18 +44,16 @@ def add():
 
 @blueprint.post("/<user_id>/roles")
 @access.role("admin")
-def roles(user_id: str):
+def roles(user_id: str) -> ResponseReturnValue:
     """Replace an account's roles; its sessions end."""
-    services().accounts.set_roles(
-        access.me(), user_id, fields.some_of("roles", "Roles", ROLES)
-    )
+    services().accounts.set_roles(access.me(), user_id, fields.some_of("roles", "Roles", ROLES))
     flash("Roles changed. The person has to sign in again.")
     return redirect(url_for("people.listed"))
 
 
 @blueprint.post("/<user_id>/active")
 @access.role("admin")
-def active(user_id: str):
+def active(user_id: str) -> ResponseReturnValue:
     """Let in or lock out."""
     services().accounts.set_active(access.me(), user_id, fields.ticked("active"))
     flash("Account changed.")
@@ -63,7 +62,7 @@ def active(user_id: str):
 
 @blueprint.post("/<user_id>/revoke")
 @access.role("admin", "reviewer")
-def revoke(user_id: str):
+def revoke(user_id: str) -> ResponseReturnValue:
     """End a researcher's access at once."""
     services().accounts.revoke_access(access.me(), user_id)
     flash("Access ended.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
 
 from primafacie.platform.errors import InputError, PlatformError
 from primafacie.platform.web import access, fields
@@ -15,7 +16,7 @@ EVERYBODY = ("researcher", "reviewer", "steward", "auditor", "admin")
 
 @blueprint.get("")
 @access.role(*EVERYBODY)
-def listed():
+def listed() -> ResponseReturnValue:
     """Projects this person may see."""
     me = access.me()
     found = services().projects.listed(me)
@@ -24,14 +25,14 @@ def listed():
 
 @blueprint.get("/new")
 @access.role("researcher", "steward")
-def form():
+def form() -> ResponseReturnValue:
     """The application form."""
     return render_template("project_new.html", given={}, error="")
 
 
 @blueprint.post("/new")
 @access.role("researcher", "steward")
-def apply():
+def apply() -> ResponseReturnValue:
     """Send the application; a reviewer who is not part of it decides."""
     me = access.me()
     try:
@@ -56,7 +57,7 @@ def apply():
 
 @blueprint.get("/<project_id>")
 @access.role(*EVERYBODY)
-def show(project_id: str):
+def show(project_id: str) -> ResponseReturnValue:
     """One project."""
     view = services().projects.show(access.me(), project_id)
     return render_template("project.html", project=view, names=_names([view]))
@@ -64,7 +65,7 @@ def show(project_id: str):
 
 @blueprint.post("/<project_id>/decide")
 @access.role("reviewer")
-def decide(project_id: str):
+def decide(project_id: str) -> ResponseReturnValue:
     """Approve or reject; never one's own."""
     yes = fields.one_of("decision", "Decision", ("approve", "reject")) == "approve"
     services().projects.decide(
@@ -76,7 +77,7 @@ def decide(project_id: str):
 
 @blueprint.post("/<project_id>/members")
 @access.role("reviewer")
-def members(project_id: str):
+def members(project_id: str) -> ResponseReturnValue:
     """Replace the members."""
     services().projects.set_members(access.me(), project_id, _people("members"))
     flash("Members changed.")
@@ -85,7 +86,7 @@ def members(project_id: str):
 
 @blueprint.post("/<project_id>/end")
 @access.role("researcher", "reviewer", "steward", "admin")
-def end(project_id: str):
+def end(project_id: str) -> ResponseReturnValue:
     """End it before its time."""
     services().projects.end(access.me(), project_id)
     flash("The project has ended; nothing more can be asked for under it.")

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from flask import Blueprint, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
 from pydantic import ValidationError
 
 from primafacie.generator.controls import CROPS, EMOTIONS, RATES, REGIONS, Controls
@@ -28,14 +29,14 @@ _SIZES = (256, 384, 512, 720, 1080)
 
 @blueprint.get("/new")
 @access.role("researcher")
-def form():
+def form() -> ResponseReturnValue:
     """The form."""
     return _page(request.args)
 
 
 @blueprint.post("/new")
 @access.role("researcher")
-def send():
+def send() -> ResponseReturnValue:
     """Send it. Whatever the list said, the gate decides."""
     settings = services().settings
     try:
@@ -58,7 +59,7 @@ def send():
 
 @blueprint.post("/check")
 @access.role("researcher")
-def check():
+def check() -> ResponseReturnValue:
     """The live checklist, and the same request as JSON and as a curl command."""
     problem = ""
     try:
@@ -77,12 +78,12 @@ def check():
     return render_template("fragments/checklist.html", checks=checks, problem=problem, order=body)
 
 
-def _page(given: Any, error: str = ""):
+def _page(given: Any, error: str = "") -> str:
     me, s = access.me(), services()
     return render_template(
         "request_new.html", given=given, error=error,
         projects=[p for p in s.projects.listed(me) if p.in_force and me.user_id in p.members],
-        consents=[c for c in s.consents.listed(me) if c.state in ("active", "suspended")],
+        consents=s.consents.usable(me),
         purposes=PURPOSES, emotions=EMOTIONS, crops=CROPS, rates=RATES, regions=REGIONS,
         sizes=_SIZES, used=s.requests.used_today(me.user_id), form_id=access.fresh_id(),
     )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flask import Blueprint, g, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
 
 from primafacie.platform.errors import SignInError
 from primafacie.platform.web import access
@@ -15,7 +16,7 @@ blueprint = Blueprint("signin", __name__)
 
 @blueprint.get("/sign-in")
 @access.public("nobody is signed in yet")
-def form():
+def form() -> ResponseReturnValue:
     """The form; whoever is signed in already goes home."""
     if g.account is not None:
         return redirect(url_for("home.show"))
@@ -24,7 +25,7 @@ def form():
 
 @blueprint.post("/sign-in")
 @access.public("nobody is signed in yet")
-def enter():
+def enter() -> ResponseReturnValue:
     """Check, begin a fresh session, go where the person wanted to go."""
     email = request.form.get("email", "").strip()[:254]
     try:
@@ -41,7 +42,7 @@ def enter():
 
 @blueprint.post("/sign-out")
 @access.signed_in
-def leave():
+def leave() -> ResponseReturnValue:
     """End the session."""
     services().accounts.sign_out(access.me())
     sessions.end()

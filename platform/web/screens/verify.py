@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flask import Blueprint, g, render_template, request
+from flask.typing import ResponseReturnValue
 
 from primafacie.platform.errors import PlatformError
 from primafacie.platform.web import access, fields, verdict
@@ -14,14 +15,14 @@ WHY = "whoever meets a video may ask where it comes from"
 
 @blueprint.get("")
 @access.public(WHY)
-def form():
+def form() -> ResponseReturnValue:
     """The drop zone."""
     return render_template("verify.html", found=None, error="", rungs=verdict.RUNGS)
 
 
 @blueprint.post("")
 @access.public(WHY)
-def check():
+def check() -> ResponseReturnValue:
     """Check one file. It is examined in memory, or in a file that is gone with the answer."""
     try:
         data = fields.upload("file", "File", services().settings.max_video_bytes)

@@ -2,7 +2,7 @@
 
 The pattern does not move with the picture's content, so all frames of a clip add up for the reader, and one frame
 is enough when it has to be. Strength is found by trial: the planned frames are encoded twice as the world might
-(x264 CRF 20, then 75 per cent size at CRF 28) and read back.
+(x264 CRF 20, then CRF 28 at 75 per cent size, which pictures under 448 pixels are spared) and read back.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from primafacie.safeguards.errors import MarkError
-from primafacie.safeguards.provenance.lattice_pattern import LatticePattern
+from primafacie.safeguards.provenance.lattice_pattern import LatticePattern, pattern_stretch
 from primafacie.safeguards.provenance.lattice_search import Effort, LatticeSearch
 from primafacie.safeguards.provenance.reading import MarkStatus
 from primafacie.safeguards.provenance.reencode import encode_again
@@ -30,7 +30,7 @@ _HOST_CUTOFF = 14.0  # lattice radius a CRF 28 channel keeps
 _PLANNED_FRAMES = 6
 _ROUNDS = 5
 _TRIAL_FRAMES = 12
-_CLOSE = 1.12  # times the target is near enough
+_CLOSE = 1.25  # times the target is near enough
 _LEAN = 6.0  # sigmas the free bits alone are worth
 _TEXTURE, _TEXTURE_LIMIT = 0.3, 8.0  # how much more a busy place may take, and from which spread no more
 _DARK = 60.0  # grey levels below which the mark is weakened
@@ -66,7 +66,7 @@ class LatticeMarker:
     def __init__(self, pattern: LatticePattern, number: int, goal: StrengthGoal) -> None:
         self._pattern, self._number, self._goal = pattern, number, goal
         self._drawn: Map | None = None
-        self._strength = 0.0
+        self._strength, self._stretch = 0.0, 1.0
         pattern.code.signs(number)  # a number that does not fit is refused before any work
 
     def plan(self, first_frames: Sequence[Frame]) -> PicturePlan:
@@ -78,9 +78,10 @@ class LatticeMarker:
         frames = list(first_frames)[:_PLANNED_FRAMES]
         _refuse_unfit(frames)
         self._refuse_marked(frames)
-        spectrum = measure(_mean_residual(frames), 1.0, 1.0)
-        host, _ = self._pattern.soft(spectrum, (0.0, 0.0), _HOST_CUTOFF)
         height, width = frames[0].shape[:2]
+        self._stretch = pattern_stretch(min(height, width))
+        spectrum = measure(_mean_residual(frames), self._stretch, self._stretch)
+        host, _ = self._pattern.soft(spectrum, (0.0, 0.0), _HOST_CUTOFF)
         signs = self._pattern.code.signs(self._number, host)
         drawn = self._pattern.draw(signs, height, width)
         plan = self._find_strength(frames, signs, drawn)
@@ -147,8 +148,10 @@ class LatticeMarker:
         """Return the correlation left after the trial, 0 when the payload does not read back."""
         there_and_back = [*marked, *marked[::-1]]
         clip = (there_and_back * _TRIAL_FRAMES)[:_TRIAL_FRAMES]
-        world = encode_again(encode_again(clip, _FIRST_CRF), _WORLD_CRF, _WORLD_SIZE)
-        spectrum = measure(_mean_residual(world[:: len(world) // _PLANNED_FRAMES]), 1.0, 1.0)
+        size = _WORLD_SIZE if self._stretch == 1.0 else 1.0
+        world = encode_again(encode_again(clip, _FIRST_CRF), _WORLD_CRF, size)
+        seen = _mean_residual(world[:: len(world) // _PLANNED_FRAMES])
+        spectrum = measure(seen, self._stretch, self._stretch)
         left = 0.0
         for cutoff in (np.inf, _HOST_CUTOFF):
             soft, spread = self._pattern.soft(spectrum, (0.0, 0.0), cutoff)

@@ -1,0 +1,122 @@
+"""primafacie audit: verify, search, prove and export the log."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from primafacie.platform.cli import answer, opened
+
+
+@click.group("audit")
+def audit() -> None:
+    """The log."""
+
+
+@audit.command("verify")
+@click.option("--bundle", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              help="An exported log, verified offline.")  # fmt: skip
+@click.option("--vkey", "vkeys", multiple=True, help="The log's public key, for a bundle.")
+@answer.json_option
+def verify(bundle: Path | None, vkeys: tuple[str, ...], as_json: bool) -> None:
+    """Read the whole log again and compare everything. Exit code 4 if anything differs."""
+    if bundle is not None:
+        _verify_bundle(bundle, vkeys, as_json)
+        return
+    with opened.services() as services:
+        found = services.logbook.verify(None)
+    word = "SOUND" if found.ok else "NOT SOUND"
+    answer.say(
+        as_json,
+        {"ok": found.ok, "size": found.size, "problems": found.problems, "report": found.report},
+        f"{word}: {found.size} entries in {found.seconds:.2f} s",
+        *(f"  {problem}" for problem in found.problems),
+    )
+    if not found.ok:
+        raise answer.Unverified
+
+
+def _verify_bundle(bundle: Path, vkeys: tuple[str, ...], as_json: bool) -> None:
+    from primafacie.audit.bundle import verify_bundle
+    from primafacie.audit.errors import AuditError
+
+    if not vkeys:
+        raise click.UsageError("a bundle is verified with the log's public key: give --vkey")
+    try:
+        report = verify_bundle(bundle, vkeys)
+        report.require_sound()
+    except AuditError as error:
+        answer.say(as_json, {"ok": False, "problems": [str(error)]}, f"NOT SOUND: {error}")
+        raise answer.Unverified from error
+    answer.say(as_json, {"ok": True, "size": report.size, "report": report},
+               f"SOUND: {report.size} entries of {report.origin}")  # fmt: skip
+
+
+@audit.command("query")
+@click.argument("text", default="")
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 500))
+@click.option("--before", default=None, type=int, help="Only entries below this index.")
+@opened.token_option
+@answer.json_option
+def query(
+    text: str, limit: int, before: int | None, token_file: Path | None, as_json: bool
+) -> None:
+    """Search the log: `kind:decision.refused at:>=2026-11-01 -kind:http.request words`."""
+    with opened.services() as services:
+        actor = opened.signed_in(services, token_file, "audit")
+        page = services.logbook.query(actor, text, before=before, limit=limit)
+    lines = [
+        f"{e.index:>8}  {e.at:%Y-%m-%d %H:%M:%S}  {e.kind:<22} {e.out:<6} {','.join(e.why)}"
+        for e in page.entries
+    ]
+    answer.say(as_json, {"entries": page.entries, "next_before": page.next_before,
+                         "as_of": page.as_of}, *lines)  # fmt: skip
+
+
+@audit.command("show")
+@click.argument("index", type=click.IntRange(0))
+@opened.token_option
+@answer.json_option
+def show(index: int, token_file: Path | None, as_json: bool) -> None:
+    """One entry."""
+    with opened.services() as services:
+        actor = opened.signed_in(services, token_file, "audit")
+        entry = services.logbook.show(actor, index)
+    lines = [f"{name}: {value}" for name, value in answer.plain(entry).items()]
+    answer.say(as_json, {"entry": entry}, *lines)
+
+
+@audit.command("prove")
+@click.argument("index", type=click.IntRange(0))
+@click.option("--leaf-out", type=click.Path(dir_okay=False, path_type=Path),
+              help="Also write the entry's bytes there.")  # fmt: skip
+@opened.token_option
+@answer.json_option
+def prove(index: int, leaf_out: Path | None, token_file: Path | None, as_json: bool) -> None:
+    """The C2SP tlog-proof of one entry, on stdout."""
+    with opened.services() as services:
+        actor = opened.signed_in(services, token_file, "audit")
+        proof = services.logbook.prove(actor, index)
+        if leaf_out is not None:
+            opened.write(leaf_out, services.logbook.leaf(actor, index))
+        keys = services.log.vkeys
+    answer.say(as_json, {"index": index, "proof": proof, "log_keys": keys}, proof.rstrip("\n"))
+
+
+@audit.command("export")
+@click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path))
+@opened.token_option
+@answer.json_option
+def export(out: Path, token_file: Path | None, as_json: bool) -> None:
+    """Write the whole log to one file that anybody verifies offline. The export is logged."""
+    from primafacie.platform.errors import InputError
+
+    if out.exists():
+        raise InputError(f"{out} is there already")
+    with opened.services() as services:
+        actor = opened.signed_in(services, token_file, "audit")
+        index = services.logbook.bundle(actor, out)
+        keys = services.log.vkeys
+    answer.say(as_json, {"file": out, "log_index": index, "log_keys": keys},
+               f"{out}: logged as entry {index}", *(f"  --vkey {key}" for key in keys))  # fmt: skip

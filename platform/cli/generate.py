@@ -1,0 +1,121 @@
+"""primafacie generate: ask for a video, wait for it, fetch it."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from primafacie.platform.cli import FAILED, answer, opened
+
+if TYPE_CHECKING:
+    from primafacie.platform.requests import RequestView
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.command("generate")
+@click.option("--photo", required=True, type=_FILE, help="A registered photo of the person.")
+@click.option("--voice", required=True, type=_FILE, help="What shall be said: a sound file.")
+@click.option("--consent", "consent_id", required=True, help="Whose consent it rests on.")
+@click.option("--project", "project_id", required=True, help="Which project it is for.")
+@click.option("--purpose", required=True, help="What for: one of the consent's purposes.")
+@click.option("--audience", default="internal", show_default=True, help="Who may see it.")
+@click.option("--synthetic-voice", is_flag=True, help="Declare the clip a synthetic voice.")
+@click.option("--size", default=512, show_default=True, help="Shorter side in pixels.")
+@click.option("--emotion", default="neutral", show_default=True)
+@click.option("--seed", default=0, show_default=True)
+@click.option("--transcript", default="", help="What the clip says, if known.")
+@click.option("--language", default="en", show_default=True, help="Language of the clip.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Where it shall go.")
+@click.option("--here/--queue", default=True, show_default=True,
+              help="Work on it in this process, or leave it to a running worker.")  # fmt: skip
+@click.option("--wait/--no-wait", default=True, show_default=True, help="Wait until it is done.")
+@opened.token_option
+@answer.json_option
+@click.pass_context
+def generate(
+    ctx: click.Context,
+    photo: Path,
+    voice: Path,
+    consent_id: str,
+    project_id: str,
+    purpose: str,
+    audience: str,
+    synthetic_voice: bool,
+    size: int,
+    emotion: str,
+    seed: int,
+    transcript: str,
+    language: str,
+    out: Path | None,
+    here: bool,
+    wait: bool,
+    token_file: Path | None,
+    as_json: bool,
+) -> None:
+    """Ask for a video as the owner of the token. Every request is logged, whatever comes of it."""
+    from primafacie.generator.controls import Controls
+    from primafacie.generator.errors import EngineError
+    from primafacie.platform.errors import InputError
+    from primafacie.platform.jobs import Worker
+    from primafacie.platform.requests import Submission
+
+    with opened.services() as services:
+        actor = opened.signed_in(services, token_file, "generate")
+        try:
+            controls = Controls(size=size, emotion=emotion, seed=seed,  # type: ignore[arg-type]
+                                transcript=transcript, language=language)  # fmt: skip
+        except EngineError as error:
+            services.note_http("CLI", "generate", 400, actor=actor, why=("malformed_request",))
+            raise InputError(str(error)) from error
+        view = services.requests.submit(
+            actor,
+            Submission(
+                project_id=project_id,
+                consent_id=consent_id,
+                purpose=purpose,
+                audience=audience,
+                photo=opened.read(photo),
+                voice=opened.read(voice),
+                controls=controls,
+                voice_synthetic=synthetic_voice,
+            ),
+        )
+        if here and wait:
+            Worker(services).run(once=True)
+        while wait and not view.done:
+            view = services.requests.show(actor, view.rid)
+            if not view.done:
+                time.sleep(0.3)
+        if out is not None and view.state == "released":
+            file = services.requests.deliver(actor, view.rid, "downloaded")
+            opened.write(out, file.path.read_bytes())
+    _report(view, out, as_json)
+    if view.state in ("refused", "withheld"):
+        raise answer.Refusal
+    ctx.exit(0 if view.state in ("released", "queued", "running") else FAILED)
+
+
+def _report(view: RequestView, out: Path | None, as_json: bool) -> None:
+    lines = [f"{view.rid}  {view.state}"]
+    lines += [f"  {reason.rule}: {reason.sentence}" for reason in view.reasons]
+    if view.message:
+        lines.append(f"  {view.message}")
+    if view.asset is not None:
+        lines.append(f"  asset {view.asset.name}, sha256 {view.asset.file_sha256}")
+        if out is not None:
+            lines.append(f"  {out}")
+    document = {
+        "rid": view.rid,
+        "state": view.state,
+        "reasons": [{"rule": r.rule, "sentence": r.sentence} for r in view.reasons],
+        "message": view.message,
+        "decision": view.decision_id,
+        "asset": view.asset,
+        "log": [{"index": i, "kind": kind, "at": at} for i, kind, at in view.entries],
+        "file": out if view.state == "released" else None,
+    }
+    answer.say(as_json, document, *lines)

@@ -1,0 +1,78 @@
+"""primafacie serve: the console and the API, with a worker beside them if wanted."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+
+@click.command("serve")
+@click.option("--worker/--no-worker", default=True, show_default=True,
+              help="Also run a worker in a process of its own.")  # fmt: skip
+@click.option("--host", default=None, help="Address to listen on.")
+@click.option("--port", default=None, type=click.IntRange(1, 65535), help="Port to listen on.")
+def serve(worker: bool, host: str | None, port: int | None) -> None:
+    """Serve the console and the API until stopped."""
+    from primafacie.platform.cli import answer
+    from primafacie.platform.settings import Settings
+    from primafacie.platform.wiring import Services
+
+    given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+    settings = Settings.read(**given)
+    answer.log_to_stderr(settings.log_level)
+    Services.open(settings).close()  # says what is wrong before anything listens
+    click.echo(f"Serving on http://{settings.host}:{settings.port}", err=True)
+    with _beside(worker):
+        _server(settings)().run()
+
+
+@contextlib.contextmanager
+def _beside(wanted: bool) -> Iterator[None]:
+    """A worker for as long as the block lasts."""
+    if not wanted:
+        yield
+        return
+    child = subprocess.Popen([sys.executable, "-m", "primafacie.platform.cli", "worker"])
+    try:
+        yield
+    finally:
+        child.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(timeout=20)
+        if child.poll() is None:
+            child.kill()
+            child.wait()
+
+
+def _server(settings: Any) -> Any:
+    """gunicorn with one process of many threads: a thread per open stream."""
+    from gunicorn.app.base import BaseApplication
+
+    from primafacie.platform.web.app import create_app
+    from primafacie.platform.wiring import Services
+
+    class Server(BaseApplication):  # type: ignore[misc]
+        def load_config(self) -> None:
+            for name, value in {
+                "bind": f"{settings.host}:{settings.port}",
+                "worker_class": "gthread",
+                "workers": 1,
+                "threads": settings.web_threads,
+                "timeout": 120,
+                "graceful_timeout": 10,
+                "accesslog": None,
+                "control_socket_disable": True,
+                "limit_request_line": 4094,
+            }.items():
+                if name in self.cfg.settings:
+                    self.cfg.set(name, value)
+
+        def load(self) -> Any:
+            return create_app(Services.open(settings))  # after the fork: connections of its own
+
+    return Server

@@ -1,0 +1,264 @@
+"""Logbook: the log as people read it: search, show, prove, verify, export. Every read is logged.
+
+Checkpoints and proofs are public: they say nothing about anybody.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from primafacie.audit import canonical, inspection, query, store
+from primafacie.audit.bundle import export_bundle
+from primafacie.audit.canonical import Json
+from primafacie.audit.checkpoint import Checkpoint, parse_checkpoint
+from primafacie.audit.entry import Kind, format_time
+from primafacie.audit.errors import AuditError, ErasedError, QueryError, StoreError
+from primafacie.audit.merkle import leaf_hash
+from primafacie.audit.replay import BundleReport
+from primafacie.platform.accounts import Account
+from primafacie.platform.errors import InputError, NotFoundError
+from primafacie.platform.journal import Journal
+from primafacie.platform.tables import users
+
+READERS: Final = ("auditor", "reviewer", "admin")
+PAYLOADS: Final = ("auditor", "admin")
+PAGE: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedEntry:
+    """One leaf as people read it. actor, subject: pseudonyms. actor_id: the account behind the
+    actor, "" where it is none or was erased. payload: None where there is none, it was erased, or
+    the reader may not see it."""
+
+    index: int
+    kind: str
+    at: datetime
+    rid: str
+    actor: str
+    actor_id: str
+    subject: str
+    out: str
+    why: tuple[str, ...]
+    facts: Mapping[str, str | int]
+    payload: Mapping[str, Json] | None
+    payload_erased: bool
+    leaf_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class LogPage:
+    """The newest entries first. as_of: the size of the log that was searched."""
+
+    entries: tuple[LoggedEntry, ...]
+    next_before: int | None
+    as_of: int
+
+
+@dataclass(frozen=True, slots=True)
+class LogReport:
+    """What reading the whole log again showed. report: None when it broke off."""
+
+    ok: bool
+    size: int
+    problems: tuple[str, ...]
+    seconds: float
+    report: BundleReport | None
+
+
+class Logbook:
+    """Reads the log of one installation."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+
+    def query(
+        self, actor: Account, text: str, *, before: int | None = None, limit: int = 50,
+        size: int | None = None,
+    ) -> LogPage:  # fmt: skip
+        """Search; see audit/query.py for the language. Raises InputError naming the bad word."""
+        actor.require(*READERS)
+        self._read(actor, "search", {"query": text[:1000]})
+        with self._journal.database.read() as tx:
+            try:
+                page = query.search(
+                    tx, self._journal.log, text, before=before, limit=limit, size=size
+                )
+            except QueryError as error:
+                raise InputError(str(error)) from error
+            people = self._people(tx)
+            entries = tuple(self._entry(tx, row.seq, people, actor) for row in page.rows)
+        return LogPage(entries, page.before, page.size)
+
+    def facets(self, actor: Account, text: str) -> dict[str, dict[str, int]]:
+        """Field -> value -> how many entries of the search."""
+        actor.require(*READERS)
+        with self._journal.database.read() as tx:
+            try:
+                found = query.facets(tx, self._journal.log, text)
+            except QueryError as error:
+                raise InputError(str(error)) from error
+        return {name: dict(values) for name, values in found.items()}
+
+    def days(self, actor: Account, text: str) -> tuple[tuple[Any, int], ...]:
+        """(day, entries) of the search, rising."""
+        actor.require(*READERS)
+        with self._journal.database.read() as tx:
+            try:
+                return query.days(tx, self._journal.log, text)
+            except QueryError as error:
+                raise InputError(str(error)) from error
+
+    def show(self, actor: Account, index: int) -> LoggedEntry:
+        """One entry. Raises NotFoundError."""
+        actor.require(*READERS)
+        self._read(actor, "entry", {"index": index})
+        with self._journal.database.read() as tx:
+            try:
+                return self._entry(tx, index, self._people(tx), actor)
+            except StoreError as error:
+                raise NotFoundError("the log has no such entry") from error
+
+    def prove(self, actor: Account | None, index: int) -> str:
+        """The tlog-proof of an entry: text that verifies offline."""
+        try:
+            return self._journal.proof_of(index)
+        except AuditError as error:
+            raise NotFoundError("the log has no such entry") from error
+
+    def leaf(self, actor: Account, index: int) -> bytes:
+        """The bytes of an entry, for whoever wants to check a proof."""
+        actor.require(*READERS)
+        self._read(actor, "leaf", {"index": index})
+        with self._journal.database.read() as tx:
+            try:
+                return self._journal.log.leaf_bytes(tx, index)
+            except StoreError as error:
+                raise NotFoundError("the log has no such entry") from error
+
+    def checkpoint(self) -> Checkpoint:
+        """The newest checkpoint, public; signs the first one if there is none."""
+        with self._journal.database.read() as tx:
+            found = self._journal.log.checkpoint(tx)
+        return found if found is not None else self._journal.publish()
+
+    def history(self, limit: int = 20) -> tuple[Checkpoint, ...]:
+        """The newest checkpoints, newest first, public."""
+        with self._journal.database.read() as tx:
+            notes = [note for _, note in store.checkpoints(tx)]
+        return tuple(parse_checkpoint(note) for note in reversed(notes[-limit:]))
+
+    def verify(self, actor: Account | None) -> LogReport:
+        """Read the whole log again and compare everything stored beside it."""
+        if actor is not None:
+            actor.require(*READERS)
+            self._read(actor, "verify", {})
+        begun, log = time.monotonic(), self._journal.log
+        try:
+            with self._journal.database.read() as tx:
+                report = inspection.verify_log(tx, log, log.vkeys)
+        except AuditError as error:
+            return LogReport(False, 0, (str(error),), time.monotonic() - begun, None)
+        problems = tuple(f"leaf {f.index}: {f.sentence}" for f in report.findings)
+        return LogReport(not problems, report.size, problems, time.monotonic() - begun, report)
+
+    def export(self, actor: Account, first: int, last: int) -> Iterator[bytes]:
+        """Entries first..last as JSON lines. The export is logged before the first byte leaves."""
+        actor.require(*READERS)
+        self._journal.record(
+            self._journal.event(
+                Kind.LOG_EXPORTED, actor.user_id, facts=(("first", first), ("last", last))
+            )
+        )
+        return self._lines(actor, first, last)
+
+    def bundle(self, actor: Account | None, path: Path) -> int:
+        """Write the whole log to one file that verifies offline; the index of the export's leaf."""
+        if actor is not None:
+            actor.require(*READERS)
+        receipt = export_bundle(
+            self._journal.database.engine,
+            self._journal.log,
+            path,
+            self._journal.clock(),
+            actor=actor.user_id if actor else "operator",
+        )
+        return receipt.index
+
+    # -------------------------------------------------------------------------------------------
+
+    def _lines(self, actor: Account, first: int, last: int) -> Iterator[bytes]:
+        with self._journal.database.read() as tx:
+            stop = min(last + 1, self._journal.log.size(tx))
+        for start in range(max(0, first), stop, PAGE):
+            end = min(stop, start + PAGE)
+            with self._journal.database.read() as tx:
+                people = self._people(tx)
+                page = [self._entry(tx, index, people, actor) for index in range(start, end)]
+            for entry in page:
+                yield entry_json(entry) + b"\n"
+
+    def _entry(
+        self, tx: sa.Connection, index: int, people: Mapping[str, str], actor: Account
+    ) -> LoggedEntry:
+        log = self._journal.log
+        leaf, erased, payload = log.leaf(tx, index), False, None
+        if actor.has(*PAYLOADS):
+            try:
+                payload = log.payload(tx, index)
+            except ErasedError:
+                erased = True
+        return LoggedEntry(
+            index=index,
+            kind=leaf.kind.value,
+            at=leaf.at,
+            rid=leaf.rid,
+            actor=leaf.actor,
+            actor_id=people.get(leaf.actor, ""),
+            subject=leaf.subject,
+            out=leaf.out.value,
+            why=leaf.why,
+            facts=dict(leaf.facts),
+            payload=payload,
+            payload_erased=erased,
+            leaf_hash=leaf_hash(log.leaf_bytes(tx, index)).hex(),
+        )
+
+    def _people(self, tx: sa.Connection) -> dict[str, str]:
+        """Pseudonym -> account, for the accounts there are."""
+        log = self._journal.log
+        ids = [*tx.execute(sa.select(users.c.id)).scalars(), "operator", "system"]
+        known = ((log.pseudonym(tx, one, "actor"), one) for one in ids)
+        return {name: one for name, one in known if name}
+
+    def _read(self, actor: Account, what: str, payload: dict[str, Json]) -> None:
+        self._journal.record(
+            self._journal.event(Kind.LOG_READ, actor.user_id, why=(what,), payload=payload)
+        )
+
+
+def entry_json(entry: LoggedEntry) -> bytes:
+    """The entry as one canonical JSON object."""
+    return canonical.encode(
+        {
+            "index": entry.index,
+            "kind": entry.kind,
+            "at": format_time(entry.at),
+            "rid": entry.rid,
+            "actor": entry.actor,
+            "subject": entry.subject,
+            "out": entry.out,
+            "why": list(entry.why),
+            "facts": dict(entry.facts),
+            "payload": dict(entry.payload) if entry.payload is not None else None,
+            "payload_erased": entry.payload_erased,
+            "leaf_hash": entry.leaf_hash,
+        }
+    )

@@ -1,0 +1,341 @@
+"""Wiring: Services, where every object of one installation is put together, once.
+
+What is heavy (the gate with its studio, the seal, the examiner's libraries) is put together when it
+is first asked for: the console and the command line start without it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from primafacie.audit import dsse
+from primafacie.audit.entry import Kind, Outcome
+from primafacie.audit.log import Log, Receipt
+from primafacie.audit.vault import LogSecrets
+from primafacie.platform.accounts import Account, Accounts
+from primafacie.platform.assets import Assets
+from primafacie.platform.clock import Clock, now
+from primafacie.platform.consents import Consents, ConsentTools
+from primafacie.platform.database import Database
+from primafacie.platform.errors import SettingsError
+from primafacie.platform.examiner import Examiner
+from primafacie.platform.journal import Journal
+from primafacie.platform.keys import Keyring, certificate_ends, open_keyring
+from primafacie.platform.likenesses import Likenesses
+from primafacie.platform.logbook import Logbook
+from primafacie.platform.people import People
+from primafacie.platform.policies import Policies
+from primafacie.platform.projects import Projects
+from primafacie.platform.queue import Queue
+from primafacie.platform.requests import Requests
+from primafacie.platform.settings import Settings
+from primafacie.platform.subjects import Subjects
+from primafacie.platform.vault import Vault
+from primafacie.safeguards.policy import PolicySet
+from primafacie.safeguards.provenance.mark_keys import MarkKeys
+
+if TYPE_CHECKING:
+    from primafacie.safeguards.gate import Gate
+
+STUDIO: Final = "studio-1"
+MARK_EPOCH: Final = 0
+
+
+@dataclass(frozen=True, slots=True)
+class HealthLine:
+    """One thing that was tried, and how it went."""
+
+    name: str
+    ok: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Everything that was tried. ok: nothing failed."""
+
+    lines: tuple[HealthLine, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Did everything work?"""
+        return all(line.ok for line in self.lines)
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """One installation, open. Thread-safe; open another after a fork."""
+
+    settings: Settings
+    keys: Keyring = field(repr=False)
+    database: Database = field(repr=False)
+    journal: Journal = field(repr=False)
+    accounts: Accounts = field(repr=False)
+    projects: Projects = field(repr=False)
+    subjects: Subjects = field(repr=False)
+    likenesses: Likenesses = field(repr=False)
+    consents: Consents = field(repr=False)
+    vault: Vault = field(repr=False)
+    queue: Queue = field(repr=False)
+    requests: Requests = field(repr=False)
+    assets: Assets = field(repr=False)
+    people: People = field(repr=False)
+    policies: Policies = field(repr=False)
+    logbook: Logbook = field(repr=False)
+    examiner: Examiner = field(repr=False)
+
+    @classmethod
+    def open(cls, settings: Settings, clock: Clock = now) -> Services:
+        """Open the installation: keys and tables are made on first use, the schema brought up to
+        date, and in development the shipped rules put in force.
+
+        Raises SettingsError when production may not start like this, KeyringError, and
+        UnavailableError when the log cannot be written.
+        """
+        _check_settings(settings)
+        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        keys = open_keyring(settings)
+        if settings.production and keys.development:
+            raise SettingsError("these are development keys; production needs keys of its own")
+        database = Database.open(settings.url)
+        database.upgrade()
+        services = cls._put_together(settings, keys, database, clock)
+        if not services.journal.ready():
+            raise SettingsError("the log cannot be written; nothing may happen without it")
+        if not settings.production:
+            services.policies.ensure()
+        return services
+
+    @classmethod
+    def _put_together(
+        cls, settings: Settings, keys: Keyring, database: Database, clock: Clock
+    ) -> Services:
+        log = Log(
+            settings.log_origin,
+            keys.log_keys(settings.log_origin),
+            LogSecrets.derive(keys.derive("log")),
+            clock,
+        )
+        journal = Journal(database, log, settings.data_dir, keys.derive("sources"), clock)
+        limits = {
+            "photo": settings.max_photo_bytes,
+            "voice": settings.max_voice_bytes,
+            "video": settings.max_video_bytes,
+        }
+        vault = Vault(journal, keys.derive("uploads"), limits)
+        assets = Assets(journal, vault)
+        queue = Queue(journal, vault, settings.lease_seconds)
+        accounts, projects = Accounts(journal, settings.daily_quota), Projects(journal)
+        requests = Requests(journal, vault, queue, assets, settings.queue)
+        subjects = Subjects(journal, keys.derive("subjects"))
+        platform_key = keys.signer("consent_key")
+        likenesses = Likenesses(journal, subjects, dsse.public_bytes(platform_key))
+        tools = ConsentTools(
+            settings=settings,
+            journal=journal,
+            vault=vault,
+            subjects=subjects,
+            likenesses=likenesses,
+            projects=projects,
+            queue=queue,
+            assets=assets,
+            platform_key=platform_key,
+        )
+        return cls(
+            settings=settings,
+            keys=keys,
+            database=database,
+            journal=journal,
+            accounts=accounts,
+            projects=projects,
+            subjects=subjects,
+            likenesses=likenesses,
+            consents=Consents(tools),
+            vault=vault,
+            queue=queue,
+            requests=requests,
+            assets=assets,
+            people=People(journal, accounts, projects, requests),
+            policies=Policies(journal, PolicySet.shipped()),
+            logbook=Logbook(journal),
+            examiner=Examiner(
+                journal=journal,
+                assets=assets,
+                keys=(MarkKeys.derive(keys.mark_master, MARK_EPOCH),),
+                roots=_roots(settings, keys),
+                most_bytes=settings.max_video_bytes,
+            ),
+        )
+
+    @property
+    def log(self) -> Log:
+        """The log itself."""
+        return self.journal.log
+
+    @property
+    def registry(self) -> Likenesses:
+        """The gate's ConsentRegistry."""
+        return self.likenesses
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self.database.close()
+
+    def __enter__(self) -> Services:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    # what the web layer and the worker need beside the stores ---------------------------------------
+
+    def note_http(
+        self,
+        method: str,
+        path: str,
+        status: int,
+        *,
+        actor: Account | None = None,
+        why: Sequence[str] = (),
+        source: str = "",
+    ) -> Receipt:
+        """Log an HTTP request: every refused, malformed or unauthenticated one above all.
+
+        path must hold no secret. The client's address is kept as a keyed hash that changes daily.
+        Raises UnavailableError when it cannot be logged: answer 503 and do nothing.
+        """
+        out = Outcome.OK if status < 400 else Outcome.DENY if status < 500 else Outcome.ERROR
+        facts: list[tuple[str, str | int]] = [
+            ("method", _short(method, 12)),
+            ("path", _short(path, 200)),
+            ("status", status),
+        ]
+        if source:
+            facts.append(("source", self.journal.source(source)))
+        return self.journal.record(
+            self.journal.event(
+                Kind.HTTP_REQUEST,
+                actor.user_id if actor else "",
+                out=out,
+                why=tuple(_short(reason, 80) for reason in why if reason),
+                facts=facts,
+            )
+        )
+
+    def health(self) -> Health:
+        """Try what the console depends on."""
+        lines = [
+            HealthLine("database", self.database.version == self.database.newest,
+                       f"schema {self.database.version}"),
+            HealthLine("log", self.journal.ready(), self.log.origin),
+            HealthLine("policies", self.policies.activated() == self.policies.shipped.sha256,
+                       f"rule set {self.policies.shipped.sha256[:12]}"),
+            HealthLine("keys", not (self.settings.production and self.keys.development),
+                       "development" if self.keys.development else "operator's own"),
+            self._certificate(),
+        ]  # fmt: skip
+        return Health(tuple(lines))
+
+    def _certificate(self) -> HealthLine:
+        chain = _pem(self.settings.claim_chain) or self.keys.credential.claim.chain_pem
+        days = (certificate_ends(chain) - self.journal.clock()).days
+        return HealthLine("certificate", days >= 0, f"signing certificate ends in {days} days")
+
+    @contextlib.contextmanager
+    def gate(self) -> Iterator[Gate]:
+        """The gate with its studio, for one worker. Heavy; ends its child processes on leaving.
+
+        In production raises SettingsError unless the studio's sandbox is enforced.
+        """
+        from primafacie.generator.studio import StudioTrust
+        from primafacie.safeguards.gate import Gate, Post
+        from primafacie.safeguards.provenance.manifest import TrustList
+        from primafacie.safeguards.provenance.seal import Seal
+
+        permit_key = self.keys.signer("permit_key")
+        public = dsse.public_bytes(permit_key)
+        post = Post(
+            now=self.journal.clock,
+            activated=self.policies.activated,
+            permit_key=permit_key,
+            commitment_key=self.keys.commitment_key,
+            log_origin=self.log.origin,
+            staging=self.vault.outputs,
+            status_url=lambda number: f"{self.settings.public_url}/api/v1/assets/{number}/consent",
+            production=self.settings.production,
+        )
+        trust = StudioTrust(
+            permit_keys=((dsse.key_id(public), public),),
+            log_vkeys=self.log.vkeys,
+            audience=STUDIO,
+            ledger=self.settings.data_dir.absolute() / "ledger" / "spent",
+        )
+        with self._signer() as signer:
+            marks = MarkKeys.derive(self.keys.mark_master, MARK_EPOCH)
+            seal = Seal(signer, TrustList.of(*_roots(self.settings, self.keys)), marks)
+            gate = Gate(
+                post, self.people, self.likenesses, self.policies.shipped, self.queue, trust, seal
+            )
+            try:
+                self._require_sandbox(gate)
+                yield gate
+            finally:
+                gate.close()
+
+    def _require_sandbox(self, gate: Gate) -> None:
+        if self.settings.production and gate.warm() != "enforced":
+            raise SettingsError("production needs a kernel that enforces the studio's sandbox")
+
+    @contextlib.contextmanager
+    def _signer(self) -> Iterator[Any]:
+        """The C2PA signer; every signature is logged before it is made."""
+        from primafacie.safeguards.provenance.manifest import LocalSigner
+        from primafacie.safeguards.provenance.timestamp import LocalTsa
+
+        credential, settings = self.keys.credential, self.settings
+        chain = _pem(settings.claim_chain) or credential.claim.chain_pem
+        key = _pem(settings.claim_key) or credential.claim.key_pem
+        if settings.tsa_url:
+            yield LocalSigner(chain, key, settings.tsa_url, self._note_signature)
+            return
+        with LocalTsa(credential.time, self.journal.clock) as tsa:
+            yield LocalSigner(chain, key, tsa.url, self._note_signature)
+
+    def _note_signature(self, digest: str) -> None:
+        self.journal.record(
+            self.journal.event(Kind.SIGNATURE_MADE, "system", facts=(("tbs_sha256", digest),))
+        )
+
+
+def _check_settings(settings: Settings) -> None:
+    if settings.production and settings.debug:
+        raise SettingsError("production does not start in debug mode")
+    if settings.production and settings.public_url.startswith("http://"):
+        raise SettingsError("production needs an https:// public address")
+
+
+def _roots(settings: Settings, keys: Keyring) -> tuple[bytes, bytes]:
+    """What verifiers trust: the operator's anchors where named, the keyring's own otherwise."""
+    return (
+        _pem(settings.trust_anchor) or keys.credential.root_pem,
+        _pem(settings.tsa_anchor) or keys.credential.time_root_pem,
+    )
+
+
+def _pem(file: Path | None) -> bytes:
+    if file is None:
+        return b""
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise SettingsError(f"{file.name} cannot be read: {error.strerror}") from error
+
+
+def _short(text: str, most: int) -> str:
+    """Printable, and not longer than the log's leaf has room for."""
+    clean = "".join(c if c.isprintable() else "?" for c in text)
+    return clean[:most].encode("utf-8", "replace").decode("utf-8")

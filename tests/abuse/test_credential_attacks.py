@@ -1,0 +1,341 @@
+"""What people do to credentials: every altered, forged or borrowed one is caught, by name."""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from primafacie.safeguards.errors import MediaError
+from primafacie.safeguards.provenance.assertions import Binding, compose
+from primafacie.safeguards.provenance.certificates import Subject, make_pki
+from primafacie.safeguards.provenance.jumbf import C2PA_BOX, iso_boxes
+from primafacie.safeguards.provenance.manifest import Credentials, Presence, TrustList, settings
+from primafacie.safeguards.provenance.media import FilmLimits, FilmWriter, implicit_label
+from primafacie.safeguards.provenance.quarantine import inspect
+from primafacie.safeguards.provenance.verdict import Level
+
+BINDINGS = (Binding("org.primafacie.lattice.1", "picture", b"0123456789"),)
+
+
+def flipped(data: bytes, at: int, mask: int = 1) -> bytes:
+    return data[:at] + bytes([data[at] ^ mask]) + data[at + 1 :]
+
+
+def box(data: bytes, kind: str) -> Any:
+    return next(b for b in iso_boxes(data, 0, len(data)) if b.kind == kind)
+
+
+def inside(data: bytes, needle: bytes, mask: int = 1) -> bytes:
+    """Flip the last byte of the first occurrence of `needle`."""
+    at = data.index(needle) + len(needle) - 1
+    return flipped(data, at, mask)
+
+
+def stripped(data: bytes) -> bytes:
+    """Without the credential box, the way an editor that knows the format would do it."""
+    carrier = box(data, "uuid")
+    return data[: carrier.start] + b"\0\0\0\x08free" * 0 + data[carrier.end :]
+
+
+def stuffed(data: bytes) -> bytes:
+    at = data.index(b"\x63pad\x59") + 7
+    return data[:at] + b"a message nobody signed" + data[at + 23 :]
+
+
+def toggled(data: bytes) -> bytes:
+    """The flags of the assertion store's description box."""
+    at = data.index(b"c2pa.assertions\0") - 1
+    return flipped(data, at, 0x04 | 0x08)
+
+
+ALTERATIONS: dict[str, Callable[[bytes], bytes]] = {
+    "a byte of the film": lambda d: flipped(d, box(d, "mdat").end - 100),
+    "a byte of the index": lambda d: inside(d, b"lmvhd\0\0\0\0\0\0"),
+    "a truncated film": lambda d: d[: len(d) - 5000],
+    "a uuid box appended": lambda d: d + b"\0\0\0\x20uuid" + b"x" * 24,
+    "a free box appended": lambda d: d + b"\0\0\0\x10freehidden!!",
+    "a skip box appended": lambda d: d + b"\0\0\0\x10skiphidden!!",
+    "a second film appended": lambda d: d + b"\0\0\0\x10mdatanother!",
+    "bytes after the end": lambda d: d + b"trailing bytes",
+    "the claim": lambda d: inside(d, b"instanceIDx"),
+    "the consent": lambda d: inside(d, b"hmac-sha256:a"),
+    "an action": lambda d: inside(d, b"c2pa.created"),
+    "the source type": lambda d: inside(d, b"compositeWithTrained"),
+    "the soft binding": lambda d: inside(d, b"org.primafacie.lattice"),
+    "an assertion's name": lambda d: inside(d, b"org.primafacie.consent"),
+    "the manifest's name": lambda d: inside(d, b"urn:c2pa:"),
+    "the signature's padding": stuffed,
+    "the flags of a JUMBF box": toggled,
+    "the file type": lambda d: d.replace(b"mp41", b"evil", 1),
+    "the brand": lambda d: flipped(d, 8),
+    "the time-stamp": lambda d: inside(d, b"Time Stamper"),
+}
+
+
+@pytest.mark.parametrize("name", ALTERATIONS)
+def test_altered_file(newsroom: Any, name: str) -> None:
+    data = ALTERATIONS[name](newsroom.data)
+    assert data != newsroom.data
+    verdict = newsroom.examine(data, keys=())
+    assert verdict.level in (Level.ALTERED, Level.UNRECOGNISED_ISSUER), verdict.sentence
+    assert verdict.to_json()["manifest"]["claims"] is None
+
+
+def test_silent_mutations_never_pass_for_the_issued_file(newsroom: Any) -> None:
+    """Bytes changed at random, in the credential and around it: the library calls some Trusted."""
+    rng = random.Random(11)
+    data = newsroom.data
+    credentials = Credentials(newsroom.trust)
+    carrier = box(data, "uuid")
+    silent, passed = 0, []
+    for number in range(250):
+        at = rng.randrange(carrier.end) if number % 5 else rng.randrange(len(data))
+        mutated = flipped(data, at, rng.randrange(1, 256))
+        reading = credentials.read(mutated)
+        silent += reading.state == "Trusted"
+        if reading.sound:
+            passed.append(at)
+    assert silent > 10, "the library got stricter: this test no longer tests anything"
+    assert passed == []
+
+
+def test_stripped_credential_with_no_mark_left(newsroom: Any) -> None:
+    verdict = newsroom.examine(stripped(newsroom.data), keys=())
+    assert verdict.level is Level.NO_CREDENTIAL
+    assert any("keys" in note for note in verdict.not_checked)
+
+
+@pytest.fixture(scope="module")
+def other_film(make_scene: Any, make_voice: Any) -> bytes:
+    writer = FilmWriter(320, 320, 25.0, make_voice(6, 0.5), implicit_label("Someone", "x"))
+    for frame in make_scene(6, 12):
+        writer.add(frame)
+    return writer.finish()
+
+
+def test_transplanted_credential(newsroom: Any, other_film: bytes) -> None:
+    """Our credential, moved into somebody else's film."""
+    data = newsroom.data
+    carrier = box(data, "uuid")
+    at = box(other_film, "ftyp").end
+    moved = other_film[:at] + data[carrier.start : carrier.end] + other_film[at:]
+    verdict = newsroom.examine(moved)
+    assert verdict.level is Level.ALTERED
+    assert verdict.asset is None
+
+
+def forged(newsroom: Any, film: bytes, pki: Any, identity: Any, trust: Any = None) -> bytes:
+    """A film signed by somebody else, as well as they can."""
+    from primafacie.safeguards.provenance.timestamp import LocalTsa
+
+    trust = trust or TrustList.of(pki.root_pem, pki.time_root_pem)
+    with LocalTsa(pki.time) as tsa:
+        signer = newsroom.signer(
+            chain_pem=identity.chain_pem, key_pem=identity.key_pem, tsa_url=tsa.url
+        )
+        definition = compose(newsroom.order("forged"), BINDINGS, 480)
+        return Credentials(trust).sign(film, definition, signer).data
+
+
+def test_lookalike_authority(newsroom: Any, other_film: bytes) -> None:
+    """Same names in every certificate, other keys: names are never what is trusted."""
+    lookalike = make_pki(newsroom.now)
+    data = forged(newsroom, other_film, lookalike, lookalike.claim)
+    verdict = newsroom.examine(data, keys=())
+    assert verdict.level is Level.UNRECOGNISED_ISSUER
+    assert verdict.to_json()["manifest"]["issuer"] == ""
+
+
+def test_time_stampers_key_signs_a_claim(newsroom: Any, other_film: bytes) -> None:
+    """The library accepts a claim signed by our time-stamping certificate; we do not."""
+    import c2pa
+
+    pki = newsroom.pki
+    info = c2pa.C2paSignerInfo(
+        b"es256", pki.time.chain_pem, pki.time.key_pem, newsroom.tsa.url.encode()
+    )
+    definition = json.dumps(compose(newsroom.order("forged"), BINDINGS, 480))
+    out = io.BytesIO()
+    with c2pa.Signer.from_info(info) as signer:
+        context = c2pa.Context.from_dict(settings(newsroom.trust))
+        builder = c2pa.Builder(definition, context=context)
+        builder.sign(signer, "video/mp4", io.BytesIO(other_film), out)
+    reading = Credentials(newsroom.trust).read(out.getvalue())
+    assert reading.state == "Trusted", "the library got stricter: drop this note, keep the check"
+    assert "the certificate may sign claims" in reading.failed_checks
+    assert "claim list vouches for the signer" in reading.failed_checks
+    assert newsroom.examine(out.getvalue(), keys=()).level is Level.UNRECOGNISED_ISSUER
+
+
+def test_claim_under_our_root_that_says_nonsense(newsroom: Any, other_film: bytes) -> None:
+    """A valid signature does not make an invented source type true."""
+    definition = compose(newsroom.order("x"), BINDINGS, 480)
+    actions = definition["assertions"][0]["data"]["actions"]
+    actions[0]["digitalSourceType"] = "http://cv.iptc.org/newscodes/digitalsourcetype/reality"
+    data = Credentials(newsroom.trust).sign(other_film, definition, newsroom.signer()).data
+    reading = Credentials(newsroom.trust).read(data)
+    assert reading.state == "Trusted" and reading.failed_checks == ("the claim makes sense",)
+    assert newsroom.examine(data, keys=()).level is Level.UNRECOGNISED_ISSUER
+
+
+def test_borrowed_asset_number(newsroom: Any, other_film: bytes) -> None:
+    """An insider signs another film under a released number: the registry knows the manifest."""
+    binding = Credentials(newsroom.trust).read(newsroom.data).claims
+    assert binding is not None
+    alg, value = binding.bindings[0]
+    definition = compose(newsroom.order("x"), (Binding(alg, "picture", value),), 480)
+    data = Credentials(newsroom.trust).sign(other_film, definition, newsroom.signer()).data
+    verdict = newsroom.examine(data)
+    assert verdict.level is Level.AUTHENTIC and verdict.asset is None
+
+
+def test_someone_elses_permit_in_the_credential(newsroom: Any, other_film: bytes) -> None:
+    """A proof copied from another film's credential authorises nothing here."""
+    from primafacie.safeguards.provenance.verdict import LogStanding
+
+    order = newsroom.order("x", evidence=newsroom.film[1].evidence)
+    definition = compose(order, BINDINGS, 480)
+    data = Credentials(newsroom.trust).sign(other_film, definition, newsroom.signer()).data
+    verdict = newsroom.examine(data, keys=())
+    assert verdict.authorisation is LogStanding.REFUTED
+
+
+def test_registry_that_claims_what_the_log_does_not_prove(newsroom: Any) -> None:
+    from dataclasses import replace
+
+    newsroom.film  # noqa: B018
+    record = newsroom.registry.records[0]
+    other = newsroom.release(newsroom.film[0], "f" * 32)
+    for wrong in (
+        replace(record, leaf=other.leaf, proof=other.proof),
+        replace(record, proof=record.proof.replace("index 0", "index 1")),
+        replace(record, leaf=record.leaf + b" "),
+    ):
+        registry = type(newsroom.registry)([wrong])
+        verdict = newsroom.examine(newsroom.data, resolver=registry, keys=())
+        assert verdict.level is Level.ALTERED, verdict.sentence
+
+
+# what a hostile file can do to the examiner ----------------------------------------------------
+
+
+@pytest.fixture
+def listener() -> Iterator[tuple[int, list[int]]]:
+    """Counts whoever knocks."""
+    knocks: list[int] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0.1)
+        stop = threading.Event()
+
+        def count() -> None:
+            while not stop.is_set():
+                try:
+                    connection, _ = server.accept()
+                except TimeoutError:
+                    continue
+                knocks.append(1)
+                connection.close()
+
+        thread = threading.Thread(target=count)
+        thread.start()
+        yield server.getsockname()[1], knocks
+        stop.set()
+        thread.join()
+
+
+def test_file_that_makes_the_examiner_call_home(
+    newsroom: Any, other_film: bytes, listener: tuple[int, list[int]]
+) -> None:
+    """Remote manifest and OCSP addresses are never visited."""
+    import c2pa
+
+    port, knocks = listener
+    caller = make_pki(newsroom.now, Subject(ocsp_url=f"http://127.0.0.1:{port}/ocsp"))
+    trust = TrustList.of(caller.root_pem, caller.time_root_pem)
+    data = forged(newsroom, other_film, caller, caller.claim)
+    newsroom.examine(data, keys=(), trust=trust)
+    builder = c2pa.Builder(
+        json.dumps(compose(newsroom.order("x"), BINDINGS, 480)),
+        context=c2pa.Context.from_dict(settings(newsroom.trust)),
+    )
+    builder.set_no_embed()
+    builder.set_remote_url(f"http://127.0.0.1:{port}/manifest.c2pa")
+    claim = newsroom.pki.claim
+    info = c2pa.C2paSignerInfo(b"es256", claim.chain_pem, claim.key_pem, newsroom.tsa.url.encode())
+    out = io.BytesIO()
+    with c2pa.Signer.from_info(info) as signer:
+        builder.sign(signer, "video/mp4", io.BytesIO(other_film), out)
+    verdict = newsroom.examine(out.getvalue(), keys=())
+    assert verdict.level is Level.NO_CREDENTIAL
+    assert knocks == []
+
+
+def test_file_that_takes_too_long(newsroom: Any) -> None:
+    with pytest.raises(MediaError, match="limits"):
+        inspect(newsroom.data, newsroom.trust, FilmLimits(), deadline=0.01)
+    verdict = newsroom.examine(newsroom.data, deadline=0.0)
+    assert verdict.level is not Level.EXACT or verdict.manifest.sound
+
+
+def test_file_that_is_too_large(newsroom: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from primafacie.safeguards.provenance import quarantine
+
+    monkeypatch.setattr(quarantine, "MAX_FILE", 1000)
+    verdict = newsroom.examine(newsroom.data)
+    assert verdict.level in (Level.ALTERED, Level.NO_CREDENTIAL)
+    assert any("MiB" in note for note in verdict.not_checked)
+
+
+def test_file_that_takes_over_its_reader(newsroom: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader that lies about shapes and counts is caught by its parent."""
+    from primafacie.generator.child import Wire
+    from primafacie.safeguards.provenance import quarantine
+
+    film = {
+        "width": 1, "height": 1, "fps": 1, "duration": 1, "format": "x", "has_sound": False,
+        "notes": [], "shapes": [[2, 2]], "samples": 0,
+    }  # fmt: skip
+    raw = {
+        "presence": "absent", "state": "", "report": "", "crjson": "", "structure": None,
+        "problem": "",
+    }  # fmt: skip
+    lies: list[dict[str, Any]] = [
+        {"shapes": [[10**9, 10**9]]},
+        {"shapes": [[-1, 2]]},
+        {"shapes": [[2, 2]] * 17},
+        {"samples": 10**12},
+        {"samples": 7},
+        {"shapes": [["a", "b"]]},
+    ]
+    for lie in lies:
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            liar = Wire(theirs)
+            liar.send_json({"raw": raw, "film": {**film, **lie}, "why": "", "sandbox": "none"})
+            liar.send(bytes(12))
+            liar.send(b"\0" * 4)
+            with pytest.raises((MediaError, ValueError, TypeError)):
+                quarantine._receive(Wire(ours), 1.0, FilmLimits())
+
+
+@pytest.mark.parametrize("nesting", [3, 40, 2000])
+def test_boxes_in_boxes(newsroom: Any, nesting: int) -> None:
+    """A credential nested beyond reason is malformed, not a crash."""
+    body = b""
+    for _ in range(nesting):
+        description = b"\0\0\0\x1djumd" + b"c2pa" + b"\0" * 12 + b"\x03x\0\0\0"
+        inner = description + body
+        body = (len(inner) + 8).to_bytes(4, "big") + b"jumb" + inner
+    payload = C2PA_BOX + b"\0\0\0\0manifest\0" + b"\0" * 8 + body
+    carrier = (len(payload) + 8).to_bytes(4, "big") + b"uuid" + payload
+    data = b"\0\0\0\x14ftypisom\0\0\0\0isom" + carrier + b"\0\0\0\x08moov\0\0\0\x08mdat"
+    verdict = newsroom.examine(data, keys=())
+    assert verdict.level is Level.ALTERED
+    assert verdict.manifest.presence is not Presence.ABSENT

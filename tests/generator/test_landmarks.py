@@ -1,0 +1,138 @@
+"""Landmarks: where they come from, and how near they are to a modelled head's own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from primafacie.generator.errors import EngineError
+from primafacie.generator.faces import FaceBox, find_faces
+from primafacie.generator.head import (
+    MESH_OF_68,
+    angles_of,
+    fit_mesh,
+    fit_pose,
+    fit_pose_to_mesh,
+    head_template,
+    rotation,
+)
+from primafacie.generator.landmarks import DlibLandmarker, MeshLandmarker, check_agreement
+from primafacie.platform import sitter
+
+SIZE = 512
+SITTERS = ("Ilse", "Amara")
+
+
+@pytest.fixture(scope="module", params=SITTERS)
+def scene(request: pytest.FixtureRequest) -> tuple[str, NDArray[np.uint8], FaceBox]:
+    picture = sitter.draw(request.param, SIZE)
+    return request.param, picture, find_faces(picture)[0]
+
+
+def test_the_face_is_found_where_it_is(scene: tuple[str, NDArray[np.uint8], FaceBox]) -> None:
+    name, _, face = scene
+    truth = sitter.landmarks(name, SIZE)
+    x, y = truth["nose_tip"]
+    assert face.probability > 0.97
+    assert face.left < x < face.right and face.top < y < face.bottom
+
+
+def test_landmarks_lie_where_the_head_was_modelled(
+    scene: tuple[str, NDArray[np.uint8], FaceBox],
+) -> None:
+    name, picture, face = scene
+    truth = sitter.landmarks(name, SIZE)
+    found = DlibLandmarker().find(picture, face).points
+    width = float(np.hypot(*(found[16] - found[0])))
+    pairs = {"left_eye_outer": 36, "left_eye_inner": 39, "right_eye_inner": 42,
+             "right_eye_outer": 45, "mouth_left": 48, "mouth_right": 54, "chin": 8}  # fmt: skip
+    errors = [np.hypot(*(found[i] - truth[key])) / width for key, i in pairs.items()]
+    assert np.mean(errors) < 0.06
+
+
+def test_landmarks_agree_with_the_detector(
+    scene: tuple[str, NDArray[np.uint8], FaceBox],
+) -> None:
+    _, picture, face = scene
+    assert check_agreement(face, DlibLandmarker().find(picture, face)) < 0.075
+
+
+def test_landmarks_are_the_same_every_time(
+    scene: tuple[str, NDArray[np.uint8], FaceBox],
+) -> None:
+    _, picture, face = scene
+    first, second = (DlibLandmarker().find(picture, face).points for _ in range(2))
+    assert (first == second).all()
+
+
+def test_the_licence_of_the_points_is_said() -> None:
+    assert "research only" in DlibLandmarker().info.licence
+    assert len(DlibLandmarker().info.sha256) == 64
+
+
+def test_the_package_with_the_points_is_located_not_imported() -> None:
+    code = (
+        "import sys; from primafacie.generator.landmarks import DlibLandmarker; DlibLandmarker();"
+        "assert 'face_recognition_models' not in sys.modules; assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_a_foreign_landmark_file_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "mesh.tflite"
+    file.write_bytes(b"not the one")
+    with pytest.raises(EngineError, match="not the one that was registered"):
+        MeshLandmarker(file, "0" * 64)
+
+
+def test_a_registered_file_that_is_no_model_is_refused(tmp_path: Path) -> None:
+    import hashlib
+
+    file = tmp_path / "mesh.tflite"
+    file.write_bytes(bytes(2000))
+    with pytest.raises(EngineError):
+        MeshLandmarker(file, hashlib.sha256(bytes(2000)).hexdigest())
+
+
+@pytest.mark.parametrize("angles", [(0, 0, 0), (15, 0, 0), (-20, 8, 5), (6, -12, -9)])
+def test_a_known_pose_is_recovered_from_68_points(angles: tuple[float, float, float]) -> None:
+    turned = 9.0 * head_template() @ rotation(*angles).T + (200, 150, 0)
+    pose = fit_pose(turned[MESH_OF_68, :2])
+    assert np.abs(np.subtract(pose.angles, angles)).max() < 0.01
+    assert pose.scale == pytest.approx(9.0, rel=1e-3)
+
+
+def test_a_known_pose_is_recovered_under_noise() -> None:
+    rng = np.random.default_rng(5)
+    turned = 9.0 * head_template() @ rotation(-14, 7, 4).T + (200, 150, 0)
+    noisy = turned[MESH_OF_68, :2] + rng.normal(0, 1.0, (68, 2))
+    assert np.abs(np.subtract(fit_pose(noisy).angles, (-14, 7, 4))).max() < 3.0
+
+
+def test_a_known_pose_is_recovered_from_a_mesh() -> None:
+    turned = 5.0 * head_template() @ rotation(12, -6, 3).T + (50, 60, 7)
+    assert np.abs(np.subtract(fit_pose_to_mesh(turned).angles, (12, -6, 3))).max() < 0.01
+
+
+def test_angles_and_rotation_undo_each_other() -> None:
+    assert np.allclose(angles_of(rotation(17, -9, 6)), (17, -9, 6))
+
+
+def test_positive_yaw_turns_the_nose_to_the_viewers_right_and_pitch_down() -> None:
+    nose = np.array([0.0, 0.0, 7.0])
+    assert (rotation(10, 0, 0) @ nose)[0] > 0
+    assert (rotation(0, 10, 0) @ nose)[1] > 0
+    assert (rotation(0, 0, 10) @ np.array([1.0, 0, 0]))[1] > 0  # clockwise, as y points down
+
+
+def test_the_bent_mesh_passes_through_the_points() -> None:
+    rng = np.random.default_rng(2)
+    turned = 9.0 * head_template() @ rotation(5, 2, 1).T + (200, 150, 0)
+    seen = turned[MESH_OF_68, :2] + rng.normal(0, 2.0, (68, 2))
+    bent = fit_mesh(seen, fit_pose(seen))
+    assert np.hypot(*(bent[MESH_OF_68, :2] - seen).T).mean() < 0.8

@@ -1,0 +1,158 @@
+"""No answer leaves before the log holds that it was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from primafacie.platform.errors import UnavailableError
+from primafacie.platform.requests import Requests
+from primafacie.platform.wiring import Services
+
+
+def facts(entry: Any) -> dict[str, Any]:
+    return dict(entry.facts)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/", 200), ("GET", "/sign-in", 200), ("GET", "/log", 302), ("GET", "/nowhere", 404),
+        ("DELETE", "/verify", 405), ("POST", "/sign-in", 400), ("GET", "/static/console.js", 200),
+        ("GET", "/static/../app.py", 404), ("GET", "/api/v1/requests", 401),
+        ("GET", "/api/v1/nothing", 404), ("OPTIONS", "/verify", 200), ("HEAD", "/", 200),
+    ],
+)  # fmt: skip
+def test_whatever_is_asked_is_logged_first(
+    app: Flask, last_entry: Callable[[], Any], method: str, path: str, status: int
+) -> None:
+    answer = app.test_client().open(path, method=method, buffered=True)
+    assert answer.status_code == status
+    entry = last_entry()
+    assert entry.kind == "http.request"
+    assert facts(entry)["method"] == method
+    assert facts(entry)["path"] == path
+    assert facts(entry)["status"] == status
+    assert entry.out == ("ok" if status < 400 else "deny")
+
+
+def test_the_entry_says_who_asked(
+    world: Any, visit: Callable[..., Any], last_entry: Callable[[], Any]
+) -> None:
+    visit("auditor").get("/integrity")
+    assert last_entry().actor
+    visit().get("/integrity")
+    assert not last_entry().actor
+
+
+def test_the_entry_says_which_rule_was_broken(
+    visit: Callable[..., Any], last_entry: Callable[[], Any]
+) -> None:
+    visit().sign_in("nobody@example.org", "wrong but long enough")
+    assert last_entry().why == ("sign_in",)
+    visit().client.post("/verify", data={})
+    assert last_entry().why == ("csrf",)
+
+
+def test_too_much_is_refused_and_logged(app: Flask, last_entry: Callable[[], Any]) -> None:
+    answer = app.test_client().post(
+        "/verify", data=b"x", content_type="multipart/form-data; boundary=x",
+        headers={"Content-Length": str(10**10)},
+    )  # fmt: skip
+    assert answer.status_code == 413
+    assert facts(last_entry())["status"] == 413
+
+
+def test_a_query_string_is_not_logged(app: Flask, last_entry: Callable[[], Any]) -> None:
+    app.test_client().get("/nowhere?password=hunter2")
+    assert facts(last_entry())["path"] == "/nowhere"
+
+
+def test_links_and_receipts_never_reach_the_log(
+    world: Any, town: Any, visit: Callable[..., Any], last_entry: Callable[[], Any]
+) -> None:
+    _, link = world.invite(town.project)
+    stranger, said = visit(), []
+    for path in (f"/c/{link}", f"/c/{link}/photos/{'0' * 64}", f"/c/{link}/nowhere",
+                 f"/me/{town.receipt}", f"/me/{town.receipt}/receipt.json",
+                 f"/me/{town.receipt}/x/y/z", f"/c/{link}x"):  # fmt: skip
+        stranger.get(path)
+        said.append(str(facts(last_entry())["path"]))
+    stranger.post(f"/c/{link}/photos", {})
+    said.append(str(facts(last_entry())["path"]))
+    text = " ".join(said)
+    assert link[:12] not in text and town.receipt[:12] not in text
+    assert "/c/<link>" in text and "/me/<receipt>" in text
+
+
+def test_a_path_cannot_smuggle_lines_into_the_log(
+    app: Flask, last_entry: Callable[[], Any]
+) -> None:
+    app.test_client().get("/a%0aGET%20/b%00" + "c" * 500)
+    path = str(facts(last_entry())["path"])
+    assert path.isprintable() and len(path) <= 200
+
+
+def test_a_crash_is_logged_and_tells_nothing(
+    town: Any, visit: Callable[..., Any], last_entry: Callable[[], Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    browser = visit("researcher")
+
+    def crash(*_: Any, **__: Any) -> None:
+        raise ZeroDivisionError("the secret of the house")
+
+    monkeypatch.setattr(Requests, "show", crash)
+    answer = browser.get(f"/requests/{town.released}")
+    assert answer.status_code == 500
+    assert "secret of the house" not in answer.text and "Traceback" not in answer.text
+    assert facts(last_entry())["status"] == 500
+
+
+def test_when_the_log_cannot_be_written_nothing_is_answered(
+    town: Any, visit: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    researcher, stranger = visit("researcher"), visit()
+
+    def full(*_: Any, **__: Any) -> None:
+        raise UnavailableError("no space left")
+
+    monkeypatch.setattr(Services, "note_http", full)
+    for browser, path in ((stranger, "/"), (stranger, "/verify"), (stranger, "/nowhere"),
+                          (researcher, f"/requests/{town.released}"),
+                          (researcher, f"/requests/{town.released}/video"),
+                          (researcher, "/static/console.js"), (stranger, "/healthz"),
+                          (stranger, "/api/v1/openapi.json"),
+                          (stranger, f"/me/{town.receipt}")):  # fmt: skip
+        answer = browser.get(path)
+        assert answer.status_code == 503, path
+        assert answer.text == "The log cannot be written, so nothing is answered. Try again later.\n"
+        assert "Set-Cookie" not in answer.headers
+
+
+def test_a_request_that_cannot_be_logged_does_not_exist(
+    town: Any, visit: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from primafacie.platform.journal import Journal
+
+    browser = visit("researcher")
+    token = browser.token("/requests/new")
+    before = len(town.world.services.requests.listed(town.world.account("researcher")))
+
+    def full(*_: Any, **__: Any) -> None:
+        raise UnavailableError("no space left")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Journal, "append", full)
+        answer = browser.client.post("/requests/new", data={
+            "csrf_token": token, "form_id": "f1", "project_id": town.project.project_id,
+            "consent_id": town.consent.consent_id, "purpose": "research", "audience": "internal",
+            "photo": (__import__("io").BytesIO(town.photos[0]), "p.png"),
+            "voice": (__import__("io").BytesIO(b"RIFF" + b"0" * 100), "v.wav"),
+        })  # fmt: skip
+    assert answer.status_code == 503
+    after = len(town.world.services.requests.listed(town.world.account("researcher")))
+    assert before == after
