@@ -38,15 +38,14 @@ class Database:
         """The database at `url`, not yet touched. Raises SettingsError for a URL we cannot use."""
         try:
             parsed = make_url(url)
-        except ArgumentError as error:
-            raise SettingsError("database_url is not an SQLAlchemy URL") from error
-        match parsed.get_backend_name():
-            case "sqlite":
-                return cls(_sqlite(parsed))
-            case "postgresql":
-                return cls(sa.create_engine(parsed, pool_pre_ping=True))
-            case other:
-                raise SettingsError(f"database_url: {other} is not supported")
+            match parsed.get_backend_name():
+                case "sqlite":
+                    return cls(_sqlite(parsed))
+                case "postgresql":
+                    return cls(sa.create_engine(parsed, pool_pre_ping=True))
+        except (ArgumentError, ImportError) as error:
+            raise SettingsError("database_url names no database we have a driver for") from error
+        raise SettingsError("database_url must begin with sqlite or postgresql")
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:

@@ -70,7 +70,10 @@ class SpeechMotion:
 
     info: EngineInfo
 
-    def __init__(self) -> None:
+    def __init__(self, guess_words: bool = False) -> None:
+        """guess_words: recognise English words where no transcript was given; better lips for
+        more computing (speech.words)."""
+        self._guess = guess_words
         weights = Weights("speech.npz", net.default().sha256, "Apache-2.0")
         self.info = EngineInfo("speech-motion", "1.0", "Apache-2.0", (weights,))
 
@@ -82,7 +85,7 @@ class SpeechMotion:
         """
         require(admission)
         frames = int(np.ceil(voice.duration * controls.fps - 1e-6))
-        heard = hear(voice.pcm16k, controls.transcript, controls.language)
+        heard = hear(voice.pcm16k, controls.transcript, controls.language, self._guess)
         act = _Performance(heard, controls, frames, voice.duration)
         # One generator per part, so that taking a region away leaves the others as they were.
         move, look, wink, skew = np.random.default_rng(controls.seed).spawn(4)

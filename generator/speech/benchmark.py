@@ -193,6 +193,10 @@ def _alone(clip: Truth) -> tuple[Span, ...]:
     return hearing.hear(clip.pcm).spans
 
 
+def _guessed(clip: Truth) -> tuple[Span, ...]:
+    return hearing.hear(clip.pcm, language=clip.language, guess=True).spans
+
+
 def _along(clip: Truth) -> tuple[Span, ...]:
     return hearing.hear(clip.pcm, clip.text, clip.language).spans
 
@@ -220,6 +224,7 @@ def _loudness(clip: Truth) -> tuple[Span, ...]:
 
 METHODS: Final[dict[str, Callable[[Truth], tuple[Span, ...]]]] = {
     "this engine, along the text": _along,
+    "this engine, words guessed": _guessed,
     "this engine, sound alone": _alone,
     "pocketsphinx allphone": _allphone,
     "loudness": _loudness,

@@ -7,23 +7,28 @@ pcm -> speech segments -> phone opinions -> phones in time (along a text where t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from primafacie.generator.errors import VoiceError
-from primafacie.generator.speech import align, mel, net, phones, prosody, vad
+from primafacie.generator.speech import align, mel, net, phones, prosody, vad, words
 from primafacie.generator.speech.align import Span
 from primafacie.generator.speech.prosody import Accent
 
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
-#: A text is believed from this confidence on (align.Alignment), and fully 0.35 above it.
+#: A transcript is believed from this confidence on (align.Alignment), and fully 0.35 above it;
+#: guessed words must fit better.
 BELIEVED: Final = -1.45
+BELIEVED_GUESS: Final = -1.25
 _FULLY: Final = 0.35
 _MOST_TRUST: Final = 0.8
+_MOST_TRUST_GUESS: Final = 0.6
+
+Source = Literal["transcript", "words", "sound"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +38,8 @@ class Hearing:
     segments: where somebody speaks; speech: the same as a mask (T,). spans: phones in order,
     silences left out. posteriors: (T, 26) probabilities with the text's share mixed in.
     f0: Hz at 50 a second, 0 = unvoiced. loudness: dB below the loud frames (T,).
-    confidence: how well the given text fits, -inf without a text. text: it was given and believed.
+    confidence: how well the transcript fits, -inf without one. source: what the phones were
+    timed along: the transcript, words guessed from the sound, or the sound alone.
     """
 
     segments: tuple[vad.Segment, ...]
@@ -44,7 +50,7 @@ class Hearing:
     loudness: Floats
     accents: tuple[Accent, ...]
     confidence: float
-    text: bool
+    source: Source
     notes: tuple[str, ...]
 
     @property
@@ -52,67 +58,108 @@ class Hearing:
         return len(self.speech)
 
 
-def hear(pcm16k: Floats, transcript: str = "", language: str = "en") -> Hearing:
+class _Reading(NamedTuple):
+    """A text laid along the sound, and how far to trust it."""
+
+    spans: tuple[Span, ...]
+    trust: float
+    source: Source
+
+
+class _Ear(NamedTuple):
+    """The sound as the aligner sees it."""
+
+    pcm: Floats
+    log_post: Floats
+    segments: tuple[vad.Segment, ...]
+    speech: Mask
+
+
+def hear(
+    pcm16k: Floats, transcript: str = "", language: str = "en", guess: bool = False
+) -> Hearing:
     """Listens to 16 kHz mono sound of common loudness (Voice.pcm16k).
 
     transcript: what is said, as far as known. It is used only if it fits the sound; whether it
-    did is in `text`, `confidence` and `notes`.
+    did is in `source`, `confidence` and `notes`. guess: whether words may be guessed without one
+    (English only; 0.15 s of computing per second of clear sound, several times that for a voice
+    the recogniser finds hard).
     """
-    ear = net.default()
     power = mel.power(pcm16k)
-    log_post = net.log_posteriors(mel.normalised(power), ear)
+    log_post = net.log_posteriors(mel.normalised(power))
     segments = vad.segments(pcm16k)
-    speech = vad.mask(segments, len(log_post))
-    along, note = _along(transcript, language, log_post, speech, ear)
-    trust = _trust(along)
-    posteriors = np.exp(log_post)
-    posteriors[~speech] = 0
-    posteriors[~speech, phones.SIL] = 1
-    if along is not None and trust > 0:
-        spans = _heard(along.spans, speech)
-        posteriors = (1 - trust) * posteriors + trust * _one_hot(spans, len(posteriors))
-    else:
-        spans = align.free(log_post, speech, ear)
+    ear = _Ear(pcm16k, log_post, segments, vad.mask(segments, len(log_post)))
+    confidence, reading, notes = _along(ear, transcript, language)
+    if reading is None and guess and segments and words.understood(language):
+        reading = _guessed(ear)
+    spans, posteriors = _timed(ear, reading)
+    if segments:
+        notes = (*notes, _SOURCES[reading.source if reading else "sound"])
     f0, loud = prosody.pitch(pcm16k), mel.loudness(power)
     return Hearing(
-        segments=segments, speech=speech, spans=spans, posteriors=posteriors, f0=f0,
-        loudness=loud, accents=prosody.accents(f0, loud, spans),
-        confidence=along.confidence if along is not None else float("-inf"), text=trust > 0,
-        notes=(*_speaking(segments), *note),
+        segments=segments, speech=ear.speech, spans=spans, posteriors=posteriors, f0=f0,
+        loudness=loud, accents=prosody.accents(f0, loud, spans), confidence=confidence,
+        source=reading.source if reading else "sound",
+        notes=notes if segments else ("nobody was heard to speak: the mouth stays shut",),
     )  # fmt: skip
 
 
-def _speaking(segments: tuple[vad.Segment, ...]) -> tuple[str, ...]:
-    return () if segments else ("nobody was heard to speak: the mouth stays shut",)
+_SOURCES: Final[dict[Source, str]] = {
+    "transcript": "lips timed along the transcript",
+    "words": "lips timed along words recognised in the sound",
+    "sound": "lips timed from the sound alone",
+}
 
 
 def _along(
-    transcript: str, language: str, log_post: Floats, speech: Mask, ear: net.Net
-) -> tuple[align.Alignment | None, tuple[str, ...]]:
-    """The alignment along the text, believed or not, and a note about it."""
-    if not transcript.strip():
-        return None, ("lips from the sound alone: no transcript was given",)
-    if not speech.any():
-        return None, ()
+    ear: _Ear, transcript: str, language: str
+) -> tuple[float, _Reading | None, tuple[str, ...]]:
+    """How well the transcript fits, its reading if it is believed, and a note about it."""
+    nothing = float("-inf")
+    if not transcript.strip() or not ear.segments:
+        return nothing, None, ()
     try:
-        words = phones.spell(transcript, language)
+        spelled = phones.spell(transcript, language)
     except VoiceError as error:
-        return None, (f"transcript not used: {error}",)
-    found = align.align(log_post, speech, words, ear)
+        return nothing, None, (f"transcript not used: {error}",)
+    found = align.align(ear.log_post, ear.speech, spelled, net.default())
     if found is None:
-        return None, ("transcript not used: it is too long for this clip or cannot be pronounced",)
+        return nothing, None, ("transcript not used: it has no words or too many for this clip",)
+    fit = f"{found.confidence:.2f}, needs {BELIEVED:.2f}"
     if found.confidence <= BELIEVED:
-        return found, (
-            f"transcript not used: it does not match the sound ({found.confidence:.2f}, "
-            f"needs {BELIEVED:.2f})",
-        )
-    return found, (f"lips timed along the transcript (confidence {found.confidence:.2f})",)
+        note = f"transcript not used: it does not match the sound ({fit})"
+        return found.confidence, None, (note,)
+    trust = _MOST_TRUST * min(1.0, (found.confidence - BELIEVED) / _FULLY)
+    return (
+        found.confidence,
+        _Reading(found.spans, trust, "transcript"),
+        (f"transcript matches the sound ({fit})",),
+    )
 
 
-def _trust(along: align.Alignment | None) -> float:
-    if along is None:
-        return 0.0
-    return float(np.clip((along.confidence - BELIEVED) / _FULLY, 0, 1)) * _MOST_TRUST
+def _guessed(ear: _Ear) -> _Reading | None:
+    """Words guessed from the sound, laid along it; None when there are none that fit."""
+    try:
+        spelled = phones.spell(words.guess(ear.pcm, ear.segments), "en")
+    except VoiceError:
+        return None
+    found = align.align(ear.log_post, ear.speech, spelled, net.default())
+    if found is None or found.confidence <= BELIEVED_GUESS:
+        return None
+    return _Reading(found.spans, _MOST_TRUST_GUESS, "words")
+
+
+def _timed(ear: _Ear, reading: _Reading | None) -> tuple[tuple[Span, ...], Floats]:
+    """Phones in time, and what the network thinks with the text's share mixed in."""
+    posteriors = np.exp(ear.log_post)
+    posteriors[~ear.speech] = 0
+    posteriors[~ear.speech, phones.SIL] = 1
+    if reading is None:
+        return align.free(ear.log_post, ear.speech, net.default()), posteriors
+    spans = _heard(reading.spans, ear.speech)
+    sure = _one_hot(spans, len(posteriors))
+    mixed = (1 - reading.trust) * posteriors + reading.trust * sure
+    return spans, np.asarray(mixed, np.float32)
 
 
 def _heard(spans: tuple[Span, ...], speech: Mask) -> tuple[Span, ...]:

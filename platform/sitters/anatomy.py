@@ -93,11 +93,11 @@ def invent(seed: int) -> Anatomy:
     male = masculine > 0.5
     tone = int(rng.integers(len(SKINS)))
     age = float(rng.uniform(22, 68))
-    skin = np.array(SKINS[tone]) + rng.normal(0, 4, 3)
+    skin = np.array(SKINS[tone]) * np.exp(rng.normal(0, 0.04)) + rng.normal(0, 1.2, 3)
     dark = tone / (len(SKINS) - 1)
     hair_at = int(rng.integers(0, 2 if dark > 0.4 else len(HAIRS)))
     grey = float(np.clip((age - 42) / 25 + rng.normal(0, 0.15), 0, 1))
-    lips = np.array(SKINS[tone]) * (0.80, 0.60, 0.64) + rng.normal(0, 5, 3)
+    lips = np.array(SKINS[tone]) * (0.82, 0.60, 0.62) * np.exp(rng.normal(0, 0.05)) + rng.normal(0, 2, 3)
 
     def near(mean: float, dev: float) -> float:
         return float(mean + dev * np.clip(rng.normal(), -2.2, 2.2))

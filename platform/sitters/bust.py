@@ -49,7 +49,7 @@ def model(a: Anatomy, x: Field, y: Field, per_mm: float) -> tuple[Surface, Field
     for s in (-1, 1):
         d, u = stroke_distance(np.array([(s * 50.0, 96 + drop), (s * 32.0, 132 + drop),
                                          (s * 9.0, 171 + drop)]), x, y)
-        z = z + (1.9 + 0.8 * m - a.fullness) * np.exp(-((d / (8.5 - 3 * u)) ** 2))
+        z = z + (1.9 + 0.8 * m - a.fullness) * np.exp(-((d / (10.0 - 3 * u)) ** 2))
         d, u = stroke_distance(np.array([(s * 12.0, 174 + drop), (s * 55.0, 170 + drop),
                                          (s * 105.0, 160 + drop)]), x, y)
         z = z + 3.2 * np.exp(-((d / 6.5) ** 2)) * smoothstep(1.0, 0.75, u) * smoothstep(-0.01, 0.1, u)
@@ -71,7 +71,7 @@ def model(a: Anatomy, x: Field, y: Field, per_mm: float) -> tuple[Surface, Field
         bump = bump - (0.15 + 0.5 * a.lines) * np.exp(-((ring / 1.3) ** 2)) * smoothstep(
             46, 20, ax)
     rough = np.full(x.shape, 0.56, np.float32)
-    gloss = np.full(x.shape, 0.3, np.float32)
+    gloss = np.full(x.shape, 0.12 + 0.35 * float(skin.mean()), np.float32)
     scatter = np.ones(x.shape, np.float32)
 
     cover, rise, weave, tint = _garment(a, x, y, drop, per_mm, rng)

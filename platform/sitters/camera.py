@@ -80,7 +80,7 @@ class Camera:
         lx, ly, lz = gx[live], gy[live], start[live]
         far = cv2.resize(cv2.erode(z, np.ones((3, 3), np.uint8)), (self.pixels, self.pixels),
                          interpolation=cv2.INTER_NEAREST)[live]
-        top, bottom = lz + 1.5, np.where(far > FAR + 1, far - 2.0, -104.0)
+        top, bottom = lz + 1.5, np.where(far > FAR + 1, np.maximum(far - 16.0, -106.0), -106.0)
         found = np.full(lz.shape, FAR, np.float32)
         todo = np.arange(lz.size)
         d = top.astype(np.float32)

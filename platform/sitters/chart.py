@@ -79,6 +79,9 @@ def noise(
 ) -> Field:
     """Smooth random field, zero mean, unit deviation, with lumps about `mm` wide."""
     step = max(1.0, mm * per_mm / 2)
+    if step < 3:  # too fine to enlarge from a smaller sheet without a pattern of its own
+        fine = cv2.GaussianBlur(rng.standard_normal(shape, np.float32), (0, 0), 0.55 * step)
+        return ((fine - fine.mean()) / (fine.std() + 1e-6)).astype(np.float32)
     small = (max(3, int(shape[0] / step) + 3), max(3, int(shape[1] / step) + 3))
     raw = rng.standard_normal(small).astype(np.float32)
     raw = cv2.GaussianBlur(raw, (0, 0), 0.8)

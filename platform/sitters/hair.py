@@ -374,7 +374,7 @@ def _curly(a: Anatomy, r: Relief, rng: np.random.Generator) -> list[Strands]:
     n = len(roots)
     clump = _clumps(rng, roots, 360)
     cj = rng.normal(0, 1, (360, 4))
-    steps = 34
+    steps = 52
     s = np.linspace(0, 1, steps)[None, :, None]
     height = (33 if afro else 18) * (0.55 + 0.45 * smoothstep(
         10, -70, roots[:, 1].astype(np.float32)))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from primafacie.platform.sitters.chart import Field, blur, smoothstep
 
 Vec = NDArray[np.float64]
-SCATTER_MM = (1.35, 0.65, 0.4)
+SCATTER_MM = (1.15, 0.65, 0.4)
 
 
 def unit(v: tuple[float, float, float] | Vec) -> Vec:
@@ -129,7 +129,7 @@ def shade(s: Surface, light: Light, turn: Vec, seen: Field, ao: Field) -> NDArra
     out = np.empty_like(s.albedo)
     for c, mm in enumerate(SCATTER_MM):
         soft = normals(blur(s.height, mm * 0.8, s.per_mm), s.per_mm)
-        k = (0.46, 0.55, 0.60)[c]
+        k = (0.53, 0.57, 0.60)[c]
         mixed = soft * (s.scatter * (1 - k))[..., None] + fine * (1 - s.scatter * (1 - k))[..., None]
         wrap = np.float32((0.17, 0.09, 0.06)[c]) * s.scatter
 

@@ -55,7 +55,7 @@ SCREENS: Final = (
 RESOURCES: Final = (
     api_requests, api_consents, api_log, api_verify, api_assets, api_health, api_spec,
 )  # fmt: skip
-API_PREFIXES: Final = ("/api/", "/v1/")
+API_PREFIX: Final = "/api/"
 _FORM_SLACK: Final = 256 * 1024  # what the fields of a form may weigh beside its files
 
 
@@ -101,6 +101,7 @@ def _configure(app: APIFlask, services: Services) -> None:
         WTF_CSRF_SSL_STRICT=False,  # no referrer is sent, by our own policy
         SEND_FILE_MAX_AGE_DEFAULT=timedelta(days=365),
         OPENAPI_VERSION="3.1.0",
+        AUTO_404_RESPONSE=False,  # every operation says itself what it answers
     )
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
 
@@ -139,7 +140,7 @@ def _crash(error: Exception) -> Any:
 
 
 def _answer(status: int, text: str) -> Any:
-    if flask_request.path.startswith(API_PREFIXES):
+    if flask_request.path.startswith(API_PREFIX):
         return problem.answer(status, text)
     if "HX-Request" in flask_request.headers:
         return render_template("fragments/error.html", status=status, text=text), status

@@ -25,9 +25,9 @@ class PoseOrder(_Strict):
     """The head at time t."""
 
     t: float = Field(ge=0, description="Seconds from the start.")
-    yaw: float = Field(0, ge=-20, le=20, description="Degrees; positive: to the sitter's left.")
-    pitch: float = Field(0, ge=-12, le=12, description="Degrees; positive: down.")
-    roll: float = Field(0, ge=-10, le=10, description="Degrees; positive: clockwise, as seen.")
+    yaw: float = Field(0.0, ge=-20, le=20, description="Degrees; positive: to the sitter's left.")
+    pitch: float = Field(0.0, ge=-12, le=12, description="Degrees; positive: down.")
+    roll: float = Field(0.0, ge=-10, le=10, description="Degrees; positive: clockwise, as seen.")
 
 
 class ControlsOrder(_Strict):
@@ -40,9 +40,11 @@ class ControlsOrder(_Strict):
         "neutral"
     )
     intensity: float = Field(0.5, ge=0, le=1, description="How strongly the emotion shows.")
-    amplitude: float = Field(1, ge=0, le=1.5, description="Head movement; 1 as real speakers.")
-    distance: float = Field(1, ge=0.8, le=1.25, description="1 as photographed; below: nearer.")
-    gaze: tuple[float, float] = Field((0, 0), description="Main direction: yaw, pitch, degrees.")
+    amplitude: float = Field(1.0, ge=0, le=1.5, description="Head movement; 1 as real speakers.")
+    distance: float = Field(1.0, ge=0.8, le=1.25, description="1 as photographed; below: nearer.")
+    gaze: tuple[float, float] = Field(
+        (0.0, 0.0), description="Main direction: yaw, pitch, degrees."
+    )
     pose: list[PoseOrder] = Field(default_factory=list, max_length=500)
     regions: list[Literal["lips", "expression", "pose", "eyes"]] = Field(
         default_factory=lambda: list(REGIONS), description="What may move."

@@ -67,7 +67,7 @@ _MARK_SECONDS = 10.0  # what reading the marks of an unmarked film may take
 _STRUCTURAL = frozenset(
     {
         "the file's own structure",
-        "nothing hides in the signature",
+        "nothing hides in unsigned bytes",
         "the file type is a film's",
         "no bytes outside known boxes",
     }

@@ -2,8 +2,8 @@
 
 A mark can be copied onto other pictures by whoever holds a marked and an unmarked version of one clip; no
 watermark prevents that. So the registry keeps small grey pictures of every asset, and a reader compares them with
-what it sees after undoing the geometry the mark revealed. Only detail is compared (what is finer than a sixth of
-the short side): two portraits share their large shapes, a bright oval in the middle, but not their detail.
+what it sees after undoing the geometry the mark revealed. Only fine detail is compared, place by place: two
+portraits share their large shapes, a bright oval in the middle, but not where each edge runs.
 
 The thumbnails show the person. They are personal data and are erased with the asset.
 """
@@ -26,12 +26,15 @@ from primafacie.safeguards.provenance.lattice_pattern import pattern_stretch
 from primafacie.safeguards.provenance.reading import Geometry
 from primafacie.safeguards.provenance.residual import Frame, Map, luma
 
-THRESHOLD = 0.6  # least agreement of the same content; see tests/robustness for both distributions
+THRESHOLD = 0.6  # least agreement of the same content; tests/robustness measures both sides
 
 _SIDE = 64  # pixels: a thumbnail's short side
 _LONGEST = 8 * _SIDE
 _LIMIT = 16
-_COARSE_SIGMA = _SIDE / 6.0
+_COARSE_SIGMA = 2.0  # pixels: what is coarser than this is not compared
+_WINDOW = (9, 9)  # pixels: the neighbourhoods compared
+_ALIKE = 0.8  # least correlation of two neighbourhoods that show the same
+_DETAIL_ENERGY = 15.0  # grey levels squared: below it a neighbourhood hardly counts
 _LEAST_OVERLAP = 0.5  # of the smaller picture
 _MAGIC = b"PFT1"
 _HEADER = struct.Struct(">4sBHHH")  # magic, count, height, width, stretch in tenths
@@ -78,10 +81,11 @@ class Fingerprint:
         return cls(np.frombuffer(plain, np.uint8).reshape(count, height, width), tenths / 10.0)
 
     def agreement(self, frames: Iterable[Frame], geometry: Geometry | None = None) -> float:
-        """Return how well frames uint8 (H, W, 3) show this content: correlation of detail in [-1, 1].
+        """Return which share of this content's detail frames uint8 (H, W, 3) show, in [0, 1].
 
-        `geometry` is what the mark's reader found; without it the frames are taken to be the whole picture.
-        The median over up to eight frames of each one's best match in time; -1 when nothing can be compared.
+        `geometry` is what the mark's reader found; without it the frames are taken to be the whole
+        picture. The median over up to eight frames of each one's best match in time; 0 when nothing
+        can be compared.
         """
         kept: _Spread[Frame] = _Spread(_COMPARED)
         for frame in frames:
@@ -90,7 +94,7 @@ class Fingerprint:
             geometry = _in_clip_units(geometry, self.stretch)
         details = [_detail(thumbnail) for thumbnail in self.thumbnails]
         scores = [self._frame_agreement(frame, geometry, details) for frame in kept.chosen()]
-        return float(np.median(scores)) if scores else -1.0
+        return float(np.median(scores)) if scores else 0.0
 
     def _frame_agreement(
         self, frame: Frame, geometry: Geometry | None, details: list[Map]
@@ -98,7 +102,7 @@ class Fingerprint:
         height, width = self.thumbnails.shape[1:]
         if geometry is None or geometry.period <= 0.0:
             seen = _detail(cv2.resize(luma(frame), (width, height), interpolation=cv2.INTER_AREA))
-            return max(_correlation(seen, detail) for detail in details)
+            return max(_agreeing_share(seen, detail) for detail in details)
         upright, corner = _undone(frame, geometry)
         seen = _detail(upright)
         places = [
@@ -109,11 +113,11 @@ class Fingerprint:
             )
         ]
         scores = [
-            _overlap_correlation(seen, detail, top, left)
+            _overlap_share(seen, detail, top, left)
             for top, left in places
             for detail in details
         ]
-        return max(scores, default=-1.0)
+        return max(scores, default=0.0)
 
 
 class FingerprintBuilder:
@@ -190,8 +194,11 @@ def _detail(grey: npt.NDArray[np.generic]) -> Map:
     return np.asarray(plane - cv2.GaussianBlur(plane, (0, 0), _COARSE_SIGMA), np.float32)
 
 
-def _undone(frame: Frame, geometry: Geometry) -> tuple[Map, tuple[float, float]]:
-    """Return the frame turned and scaled like a thumbnail, and where its corner lies (in thumbnail pixels)."""
+def _undone(frame: Frame, geometry: Geometry) -> tuple[Map, tuple[int, int]]:
+    """Return the frame turned and sampled on the thumbnails' grid, and its corner's place there.
+
+    The corner is known up to whole periods, which are a whole number of thumbnail pixels.
+    """
     grey = luma(frame)
     top, left, bottom, right = geometry.roi
     height, width = grey.shape
@@ -202,20 +209,43 @@ def _undone(frame: Frame, geometry: Geometry) -> tuple[Map, tuple[float, float]]
         centre = ((width - 1) / 2, (height - 1) / 2)
         matrix = cv2.getRotationMatrix2D(centre, geometry.rotation_deg, 1.0)
         grey = cv2.warpAffine(grey, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
-    tall = grey.shape[0] / short / geometry.scale_y
-    wide = grey.shape[1] / short / geometry.scale_x
-    size = (max(1, round(wide * _SIDE)), max(1, round(tall * _SIDE)))
-    small = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
-    small = small[::-1] if geometry.flip_y else small
-    small = small[:, ::-1] if geometry.flip_x else small
-    back_y, back_x = tall * geometry.flip_y, wide * geometry.flip_x
+    pixels_y, pixels_x = (short * scale / _SIDE for scale in (geometry.scale_y, geometry.scale_x))
+    grey = grey[::-1] if geometry.flip_y else grey
+    grey = grey[:, ::-1] if geometry.flip_x else grey
+    back_y, back_x = height / pixels_y * geometry.flip_y, width / pixels_x * geometry.flip_x
     if geometry.transposed:
-        small, back_y, back_x = small.T, back_x, back_y
-    corner = (_SIDE * (geometry.shift_y - back_y), _SIDE * (geometry.shift_x - back_x))
-    return np.ascontiguousarray(small, np.float32), corner
+        grey, back_y, back_x = grey.T, back_x, back_y
+        pixels_y, pixels_x = pixels_x, pixels_y
+    corner_y, corner_x = _SIDE * geometry.shift_y - back_y, _SIDE * geometry.shift_x - back_x
+    return _sampled(np.ascontiguousarray(grey), (corner_y, corner_x), (pixels_y, pixels_x))
 
 
-def _corners(corner: float, period: float, seen: int, known: int) -> list[int]:
+def _sampled(
+    grey: Map, corner: tuple[float, float], pixels: tuple[float, float]
+) -> tuple[Map, tuple[int, int]]:
+    """Sample a picture whose corner lies at `corner` on the grid of whole thumbnail pixels.
+
+    `pixels` is how many of its pixels make one of a thumbnail, per axis.
+    """
+    first = [int(np.ceil(at)) for at in corner]
+    count = [
+        max(1, int(corner[axis] + grey.shape[axis] / pixels[axis]) - first[axis]) for axis in (0, 1)
+    ]
+    shrunk = [max(1, round(grey.shape[axis] * min(1.0, 4.0 / pixels[axis]))) for axis in (0, 1)]
+    small = cv2.resize(grey, (shrunk[1], shrunk[0]), interpolation=cv2.INTER_AREA)
+    step = [pixels[axis] * shrunk[axis] / grey.shape[axis] / 4.0 for axis in (0, 1)]
+    start = [
+        (first[axis] - corner[axis]) * 4.0 * step[axis] + 0.5 * step[axis] - 0.5 for axis in (0, 1)
+    ]
+    matrix = np.array([[step[1], 0.0, start[1]], [0.0, step[0], start[0]]])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    size = (4 * count[1], 4 * count[0])
+    fine = cv2.warpAffine(small, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    coarse = cv2.resize(fine, (count[1], count[0]), interpolation=cv2.INTER_AREA)
+    return np.asarray(coarse, np.float32), (first[0], first[1])
+
+
+def _corners(corner: int, period: float, seen: int, known: int) -> list[int]:
     """Return every place the corner may lie at, one period apart, where enough of both pictures overlaps."""
     step = _SIDE * period
     places = []
@@ -228,21 +258,28 @@ def _corners(corner: float, period: float, seen: int, known: int) -> list[int]:
     return places
 
 
-def _overlap_correlation(seen: Map, detail: Map, top: int, left: int) -> float:
-    """Return the best correlation within one thumbnail pixel of a place."""
-    best = -1.0
+def _overlap_share(seen: Map, detail: Map, top: int, left: int) -> float:
+    """Return the best agreement within one thumbnail pixel of a place."""
+    best = 0.0
     for y, x in product((top - 1, top, top + 1), (left - 1, left, left + 1)):
         down = slice(max(y, 0), min(y + seen.shape[0], detail.shape[0]))
         across = slice(max(x, 0), min(x + seen.shape[1], detail.shape[1]))
         mine = detail[down, across]
         theirs = seen[down.start - y : down.stop - y, across.start - x : across.stop - x]
-        best = max(best, _correlation(theirs, mine))
+        best = max(best, _agreeing_share(theirs, mine))
     return best
 
 
-def _correlation(one: Map, other: Map) -> float:
-    if one.size == 0:
-        return -1.0
-    a, b = one - one.mean(), other - other.mean()
-    norm = float(np.sqrt(np.sum(a * a) * np.sum(b * b)))
-    return float(np.sum(a * b)) / norm if norm > 1e-6 else -1.0
+def _agreeing_share(seen: Map, known: Map) -> float:
+    """Return which share of the known detail is there: its neighbourhoods correlate above 0.8."""
+    if min(known.shape) < _WINDOW[0]:
+        return 0.0
+    energy = np.maximum(_around(known * known), 0.0)
+    theirs = np.maximum(_around(seen * seen), 0.0)
+    alike = _around(known * seen) > _ALIKE * np.sqrt(energy * theirs + 1e-3)
+    weight = energy / (energy + _DETAIL_ENERGY)
+    return float(np.sum(weight * alike) / max(float(np.sum(weight)), 1e-6))
+
+
+def _around(plane: Map) -> Map:
+    return np.asarray(cv2.boxFilter(plane, -1, _WINDOW, borderType=cv2.BORDER_REFLECT), np.float32)

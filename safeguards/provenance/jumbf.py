@@ -1,9 +1,11 @@
 """The bytes around a credential that its signature does not cover, read without the C2PA library.
 
 A credential covers the film but not its own box, not the file-type box, not the padding of its
-signature and not the flags of its JUMBF boxes; libraries accept anything there. This parser reads
-exactly those bytes of an MP4, so that an examiner can refuse what no honest writer leaves.
-Sources: ISO/IEC 14496-12 (boxes), ISO/IEC 19566-5 (JUMBF), C2PA 2.4 sections 11 and 14, RFC 9052.
+signature, not the types and flags of its JUMBF boxes and not everything in its time-stamp;
+libraries accept anything there. This parser reads exactly those bytes of an MP4 and names what no
+honest writer leaves.
+Sources: ISO/IEC 14496-12 (boxes), ISO/IEC 19566-5 (JUMBF), C2PA 2.4 sections 11 and 14, RFC 9052,
+RFC 3161.
 """
 
 from __future__ import annotations
@@ -20,8 +22,18 @@ C2PA_BOX = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
 MAX_STORE = 16 * 1024 * 1024
 MAX_BOXES = 10_000
 MAX_DEPTH = 12
-_REQUESTABLE, _LABEL, _ID, _HASH, _PRIVATE = 1, 2, 4, 8, 16
+_REQUESTABLE, _LABEL, _PRIVATE = 1, 2, 16
+_TYPE_TAIL = bytes.fromhex("00110010800000aa00389b71")
+_TYPES = (b"c2pa", b"c2ma", b"c2um", b"c2as", b"c2cl", b"c2cs", b"cbor", b"json", b"uuid", b"c2vc")
+_EMBEDDED_FILE = bytes.fromhex("40cb0c32bb8a489da70b2ad6f47f4369")
+_MINOR_VERSIONS = frozenset({0, 1, 512})
 _X5CHAIN = 33
+_UNPROTECTED = frozenset({"sigTst", "sigTst2", "rVals", "pad", "pad2"})
+_DIGESTS = frozenset({"sha256", "sha384", "sha512"})
+_STAMP_SIGNATURES = frozenset(
+    {"rsassa_pkcs1v15", "rsassa_pss"}
+    | {f"{d}_{a}" for d in ("sha256", "sha384", "sha512") for a in ("rsa", "ecdsa")}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,47 +52,37 @@ class Structure:
 
     boxes: top-level kinds in order, a C2PA box as `c2pa`, another uuid box as `uuid`. brands: the
     major brand first. manifest_sha256: digest of the whole manifest store. leaf_usages: extended
-    key usages of the certificate that signed the active claim, dotted. unprotected: names in the
-    signature's unprotected header. stuffed: a padding field holds something other than zeros.
-    odd_flags: a JUMBF box has flags that no writer sets.
+    key usages of the certificate that signed the active claim, dotted. oddities: what no honest
+    writer leaves in bytes that nothing covers, in words.
     """
 
     boxes: tuple[str, ...]
     brands: tuple[str, ...]
     manifest_sha256: str
     leaf_usages: tuple[str, ...]
-    unprotected: tuple[str, ...]
-    stuffed: bool
-    odd_flags: bool
+    oddities: tuple[str, ...]
 
 
 def read_structure(data: bytes) -> Structure:
     """The structure of an MP4 that carries a credential; ManifestError when it cannot be told."""
+    odd: set[str] = set()
     boxes = list(iso_boxes(data, 0, len(data)))
-    carriers = [box for box in boxes if _is_c2pa(data, box)]
-    if len(carriers) != 1:
-        raise ManifestError(f"the film has {len(carriers)} credential boxes instead of one")
-    store = _store(data, carriers[0])
-    flags: list[int] = []
-    signature = _active_signature(store, flags)
-    protected, unprotected = _cose_headers(signature)
+    carrier = _carrier(data, boxes)
+    store = _store(data, carrier, odd)
+    protected, unprotected = _cose_headers(_active_signature(store, odd))
+    _look_at_unprotected(unprotected, odd)
     return Structure(
-        boxes=tuple("c2pa" if box in carriers else box.kind for box in boxes),
-        brands=_brands(data, boxes),
+        boxes=tuple("c2pa" if box is carrier else box.kind for box in boxes),
+        brands=_brands(data, boxes, odd),
         manifest_sha256=hashlib.sha256(store).hexdigest(),
         leaf_usages=_leaf_usages(protected),
-        unprotected=tuple(sorted(str(name) for name in unprotected)),
-        stuffed=any(_is_stuffed(unprotected[name]) for name in unprotected if _is_pad(name)),
-        odd_flags=any(flag & ~_PRIVATE != _REQUESTABLE | _LABEL for flag in flags),
+        oddities=tuple(sorted(odd)),
     )
 
 
 def read_store(data: bytes) -> bytes:
     """The manifest store of an MP4 as it stands in the file; ManifestError when there is none."""
-    carriers = [box for box in iso_boxes(data, 0, len(data)) if _is_c2pa(data, box)]
-    if len(carriers) != 1:
-        raise ManifestError(f"the film has {len(carriers)} credential boxes instead of one")
-    return _store(data, carriers[0])
+    return _store(data, _carrier(data, list(iso_boxes(data, 0, len(data)))), set())
 
 
 def iso_boxes(data: bytes, start: int, end: int) -> Iterator[Box]:
@@ -107,11 +109,17 @@ def iso_boxes(data: bytes, start: int, end: int) -> Iterator[Box]:
     raise ManifestError("there are too many boxes")
 
 
-def _is_c2pa(data: bytes, box: Box) -> bool:
-    return box.kind == "uuid" and data[box.body : box.body + 16] == C2PA_BOX
+# the film's own boxes --------------------------------------------------------------------------
 
 
-def _store(data: bytes, box: Box) -> bytes:
+def _carrier(data: bytes, boxes: list[Box]) -> Box:
+    found = [b for b in boxes if b.kind == "uuid" and data[b.body : b.body + 16] == C2PA_BOX]
+    if len(found) != 1:
+        raise ManifestError(f"the film has {len(found)} credential boxes instead of one")
+    return found[0]
+
+
+def _store(data: bytes, box: Box, odd: set[str]) -> bytes:
     """usertype (16), version and flags (4), purpose (C string), offset (8), store."""
     at = box.body + 20
     purpose, terminator, _ = data[at : min(at + 32, box.end)].partition(b"\0")
@@ -120,48 +128,59 @@ def _store(data: bytes, box: Box) -> bytes:
     at += len(purpose) + 9
     if not 0 < box.end - at <= MAX_STORE:
         raise ManifestError("the credential is empty or too large")
+    if any(data[box.body + 16 : box.body + 20]) or any(data[at - 8 : at]):
+        odd.add("the credential box's version or offset is set")
     return data[at : box.end]
 
 
-def _brands(data: bytes, boxes: list[Box]) -> tuple[str, ...]:
+def _brands(data: bytes, boxes: list[Box], odd: set[str]) -> tuple[str, ...]:
     """Major and compatible brands of the file-type box, which must come first and be whole."""
     first = boxes[0]
     body = data[first.body : first.end]
     if first.kind != "ftyp" or not 8 <= len(body) <= 128 or len(body) % 4:
         raise ManifestError("the film does not begin with a file-type box")
+    if int.from_bytes(body[4:8]) not in _MINOR_VERSIONS:
+        odd.add("the file type's version is made up")
     names = [body[0:4], *(body[i : i + 4] for i in range(8, len(body), 4))]
     return tuple(name.decode("latin-1") for name in names)
 
 
-def _superbox(data: bytes, box: Box, flags: list[int]) -> tuple[str, list[Box]]:
-    """Label and content boxes of a JUMBF superbox; its description's flags are noted."""
+# the manifest store ----------------------------------------------------------------------------
+
+
+def _superbox(data: bytes, box: Box, odd: set[str]) -> tuple[str, list[Box]]:
+    """Label and content boxes of a JUMBF superbox; its description must be plain."""
     children = list(iso_boxes(data, box.body, box.end))
     if not children or children[0].kind != "jumd" or children[0].end - children[0].body < 17:
         raise ManifestError("a JUMBF box has no description")
-    head = children[0]
-    flag = data[head.body + 16]
-    flags.append(flag)
-    if not flag & _LABEL or flag & (_ID | _HASH):
+    head = data[children[0].body : children[0].end]
+    kind, flags = head[:16], head[16]
+    if kind != _EMBEDDED_FILE and (kind[4:] != _TYPE_TAIL or kind[:4] not in _TYPES):
+        odd.add("a JUMBF box is of an unknown type")
+    if flags & ~_PRIVATE != _REQUESTABLE | _LABEL:
+        odd.add("a JUMBF box has flags that no writer sets")
         return "", children[1:]
-    label, terminator, _ = data[head.body + 17 : head.end].partition(b"\0")
+    label, terminator, rest = head[17:].partition(b"\0")
     if not terminator or len(label) > 512:
         raise ManifestError("a JUMBF box has a malformed label")
+    if bool(rest) != bool(flags & _PRIVATE):
+        odd.add("a JUMBF description holds more than it says")
     return label.decode("utf-8", "replace"), children[1:]
 
 
-def _active_signature(store: bytes, flags: list[int]) -> bytes:
+def _active_signature(store: bytes, odd: set[str]) -> bytes:
     """The COSE signature of the last manifest, which C2PA 2.4 section 11.1.4.3 calls active."""
-    top = [box for box in iso_boxes(store, 0, len(store)) if box.kind == "jumb"]
-    if len(top) != 1 or top[0].end != len(store):
+    top = list(iso_boxes(store, 0, len(store)))
+    if len(top) != 1 or top[0].kind != "jumb":
         raise ManifestError("the credential is not one JUMBF box")
-    label, manifests = _superbox(store, top[0], flags)
+    label, manifests = _superbox(store, top[0], odd)
     if label != "c2pa" or not manifests:
         raise ManifestError("the credential holds no manifest")
     found = b""
     for manifest in manifests:
-        _, parts = _superbox(store, manifest, flags)
+        _, parts = _superbox(store, manifest, odd)
         for part in parts:
-            name = _walk(store, part, flags, 0)
+            name = _walk(store, part, odd, 0)
             if manifest is manifests[-1] and name == "c2pa.signature":
                 found = _cbor(store, part)
     if not found:
@@ -169,24 +188,27 @@ def _active_signature(store: bytes, flags: list[int]) -> bytes:
     return found
 
 
-def _walk(store: bytes, box: Box, flags: list[int], depth: int) -> str:
+def _walk(store: bytes, box: Box, odd: set[str], depth: int) -> str:
     """Visit every JUMBF box below this one; its label, or nothing for a plain box."""
     if box.kind != "jumb":
         return ""
     if depth > MAX_DEPTH:
         raise ManifestError("the credential is nested too deeply")
-    label, parts = _superbox(store, box, flags)
+    label, parts = _superbox(store, box, odd)
     for part in parts:
-        _walk(store, part, flags, depth + 1)
+        _walk(store, part, odd, depth + 1)
     return label
 
 
 def _cbor(store: bytes, box: Box) -> bytes:
-    _, parts = _superbox(store, box, [])
-    bodies = [store[part.body : part.end] for part in parts if part.kind == "cbor"]
-    if len(bodies) != 1:
+    _, parts = _superbox(store, box, set())
+    bodies = [store[part.body : part.end] for part in parts]
+    if [part.kind for part in parts] != ["cbor"]:
         raise ManifestError("the signature box does not hold one CBOR value")
     return bodies[0]
+
+
+# the signature ---------------------------------------------------------------------------------
 
 
 def _cose_headers(signature: bytes) -> tuple[Mapping[Any, Any], Mapping[Any, Any]]:
@@ -204,6 +226,47 @@ def _cose_headers(signature: bytes) -> tuple[Mapping[Any, Any], Mapping[Any, Any
     return protected, unprotected
 
 
+def _look_at_unprotected(header: Mapping[Any, Any], odd: set[str]) -> None:
+    for name, value in header.items():
+        if name not in _UNPROTECTED:
+            odd.add("the signature has an unknown unprotected header")
+        elif name in ("pad", "pad2"):
+            if not isinstance(value, bytes) or any(value):
+                odd.add("the signature's padding is not empty")
+        elif name in ("sigTst", "sigTst2") and not _is_plain_stamp(value):
+            odd.add("the time-stamp holds more than a time-stamp")
+
+
+def _is_plain_stamp(value: object) -> bool:
+    """Whether the parts of each token that its own signature leaves out are as they must be."""
+    from asn1crypto import cms
+
+    try:
+        if not isinstance(value, Mapping) or set(value) != {"tstTokens"}:
+            return False
+        for item in value["tstTokens"]:
+            token = cms.ContentInfo.load(item["val"], strict=True)
+            signed = token["content"]
+            (signer,) = signed["signer_infos"]
+            digests = [d["algorithm"].native for d in signed["digest_algorithms"]]
+            plain = (
+                token["content_type"].native == "signed_data"
+                and signed["version"].native in ("v1", "v3")
+                and signer["version"].native == "v1"
+                and digests == [signer["digest_algorithm"]["algorithm"].native]
+                and set(digests) <= _DIGESTS
+                and signer["signature_algorithm"]["algorithm"].native in _STAMP_SIGNATURES
+                and not signer["unsigned_attrs"].native
+                and not signed["crls"].native
+                and token.dump(force=True) == item["val"]
+            )
+            if not plain:
+                return False
+    except Exception:  # hostile ASN.1 has broken this parser in more ways than it documents
+        return False
+    return True
+
+
 def _leaf_usages(protected: Mapping[Any, Any]) -> tuple[str, ...]:
     from cryptography import x509
 
@@ -219,11 +282,3 @@ def _leaf_usages(protected: Mapping[Any, Any]) -> tuple[str, ...]:
     except (ValueError, x509.UnsupportedGeneralNameType, x509.DuplicateExtension) as error:
         raise ManifestError("the signer's certificate cannot be read") from error
     return tuple(sorted(oid.dotted_string for oid in usage))
-
-
-def _is_pad(name: object) -> bool:
-    return name in ("pad", "pad2")
-
-
-def _is_stuffed(value: object) -> bool:
-    return not isinstance(value, bytes) or any(value)

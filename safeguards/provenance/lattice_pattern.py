@@ -76,13 +76,12 @@ class LatticePattern:
         turn = 2.0 * np.pi * keyed_units(keys.picture, "pilot phases", radius.size)[pilots]
         self._py, self._px = ky[pilots], kx[pilots]
         self._pilot = (amplitude[pilots] * np.exp(1j * turn)).astype(np.complex64)
-        self._pilot_power = float(np.sum(np.abs(self._pilot) ** 2))
         self._dy, self._dx, self._radius = ky[data], kx[data], radius[data]
         self._amplitude = amplitude[data]
         self._slot = keyed_order(keys.picture, "interleave", 2 * data.size) % PICTURE_FORMAT.length
         self._scramble = keyed_signs(keys.picture, "scramble", 2 * data.size)
         share = _PILOT_SHARE / (1.0 - _PILOT_SHARE)
-        self._pilot_gain = np.sqrt(share * np.sum(self._amplitude**2) / self._pilot_power)
+        self._pilot_gain = np.sqrt(share * np.sum(self._amplitude**2) / np.sum(np.abs(self._pilot) ** 2))
 
     def draw(self, signs: Floats, height: int, width: int) -> Map:
         """Return the pattern of a codeword (1024,) for a picture of that size, with unit spread."""
@@ -143,8 +142,7 @@ class LatticePattern:
     def coarse_z(self, right: Complex, flips: tuple[tuple[bool, bool], ...]) -> list[float]:
         """Return, per flip (y, x), the best pilot correlation over shifts.
 
-        `right` (45, 23) are coefficients for y indices -22..22 and x indices 0..22. Noise is taken
-        from their own power: good enough to rank places, not to judge presence.
+        `right` (45, 23) are coefficients for y indices -22..22 and x indices 0..22.
         """
         flat = right / (np.sqrt(cv2.blur(np.abs(right) ** 2, (7, 7))) + 1e-20)
         z = []
@@ -153,13 +151,23 @@ class LatticePattern:
             point = turned[self._py + PILOT_REACH, self._px]
             point = np.conj(point) if flip_x else point
             grid = np.zeros((_COARSE_GRID, _COARSE_GRID), np.complex64)
-            grid[self._py % _COARSE_GRID, self._px % _COARSE_GRID] = point * np.conj(self._pilot)
-            z.append(float(fft.fft2(grid).real.max() / np.sqrt(0.5 * self._pilot_power)))
+            products = self._standard(point * np.conj(self._pilot))
+            grid[self._py % _COARSE_GRID, self._px % _COARSE_GRID] = products
+            z.append(float(fft.fft2(grid).real.max()))
         return z
 
     def _pilots_in(self, spectrum: Spectrum) -> Complex:
-        at = (self._py + REACH, self._px + REACH)
-        flat = spectrum.values[at] / np.sqrt(spectrum.noise[at])
-        scaled = flat * np.conj(self._pilot) / np.sqrt(0.5 * self._pilot_power)
-        return np.asarray(scaled, np.complex64)
+        """Return each pilot's product with the key, scaled so that their sum is in standard deviations.
 
+        The scale comes from the pilots' own energy. Whatever the picture, the key's phases are uniform
+        and independent of it, so without our mark the sum exceeds t with a chance below exp(-t^2 / 2):
+        also in pictures that carry somebody else's mark at the same lattice points.
+        """
+        at = (self._py + REACH, self._px + REACH)
+        own = cv2.blur(np.abs(spectrum.values) ** 2, (7, 7))[at]
+        flat = spectrum.values[at] / np.sqrt(spectrum.noise[at] + own)
+        return self._standard(flat * np.conj(self._pilot))
+
+    def _standard(self, products: Complex) -> Complex:
+        energy = float(np.sum(np.abs(products) ** 2))
+        return np.asarray(products / np.sqrt(0.5 * energy + 1e-30), np.complex64)

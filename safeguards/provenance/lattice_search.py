@@ -31,7 +31,7 @@ from primafacie.safeguards.provenance.residual import (
 )
 from primafacie.safeguards.provenance.spectrum import PERIOD, Complex, Spectrum, measure, values_only
 
-PRESENT_Z = 8.5  # no search over unmarked pictures has passed 7; the chance of 8.5 is below 1e-8
+PRESENT_Z = 8.5  # exp(-z^2 / 2) times the 2e7 places of a search is below 1e-8
 FRAMES_READ = 16
 SMALLEST_SIDE, LARGEST_SIDE, LARGEST_ASPECT = 64, 16384, 8.0
 

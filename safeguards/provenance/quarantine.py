@@ -125,9 +125,7 @@ def _structure(told: Mapping[str, Any]) -> Structure:
         brands=texts("brands"),
         manifest_sha256=str(told["manifest_sha256"]),
         leaf_usages=texts("leaf_usages"),
-        unprotected=texts("unprotected"),
-        stuffed=told["stuffed"] is not False,
-        odd_flags=told["odd_flags"] is not False,
+        oddities=texts("oddities"),
     )
 
 

@@ -16,6 +16,8 @@ from primafacie.audit.entry import Kind, Outcome
 from primafacie.audit.errors import BundleError
 from primafacie.audit.inspection import verify_log
 from primafacie.audit.query import search
+from primafacie.audit.standalone_verifier import Refused
+from primafacie.audit.standalone_verifier import verify as verify_alone
 
 
 @pytest.fixture
@@ -86,6 +88,9 @@ def test_every_single_flipped_bit_is_found(told: Any, bundle: Path, data: st.Dat
     changed.write_bytes(whole)
     with pytest.raises(BundleError):
         verify_bundle(changed, told.vkeys)
+    if bit % 5 == 0:  # pure Python signatures are slow
+        with pytest.raises(Refused):
+            verify_alone(changed, told.vkeys[0], [])
 
 
 @pytest.mark.slow
@@ -197,6 +202,8 @@ def test_an_attack_on_the_file_is_found(
     bundle.write_bytes(b"".join(line + b"\n" for line in lines))
     with pytest.raises(BundleError):
         verify_bundle(bundle, told.vkeys)
+    with pytest.raises(Refused):
+        verify_alone(bundle, told.vkeys[0], [])
 
 
 def test_a_bundle_by_another_key_is_refused(
@@ -222,8 +229,11 @@ def test_a_resigned_fork_is_found_by_whoever_kept_one_checkpoint(
     path = tmp_path / "fork.jsonl"
     export_bundle(fork.engine, fork.log, path, fork.clock())
     verify_bundle(path, told.vkeys)
+    verify_alone(path, told.vkeys[0], [])
     with pytest.raises(BundleError, match="not those that were signed"):
         verify_bundle(path, told.vkeys, seen=[kept])
+    with pytest.raises(Refused, match="not those that were signed"):
+        verify_alone(path, told.vkeys[0], [kept])
     verify_bundle(bundle, told.vkeys)
 
 
@@ -246,6 +256,8 @@ def test_a_file_that_is_none_of_ours_is_a_bundle_error(told: Any, tmp_path: Path
         (tmp_path / "x").write_bytes(data)
         with pytest.raises(BundleError):
             verify_bundle(tmp_path / "x", told.vkeys)
+        with pytest.raises(Refused):
+            verify_alone(tmp_path / "x", told.vkeys[0], [])
     with pytest.raises(BundleError, match="cannot be read"):
         verify_bundle(tmp_path / "missing", told.vkeys)
 
@@ -259,6 +271,10 @@ def findings(room: Any, *kinds: Any) -> list[tuple[str, str]]:
         room.append(kind, "r", out=out)
     room.publish()
     report = room.read(lambda tx: verify_log(tx, room.log, room.vkeys))
+    path = room.path.with_name("findings.jsonl")
+    export_bundle(room.engine, room.log, path, room.clock())
+    assert verify_bundle(path, room.vkeys).findings == report.findings
+    assert len(verify_alone(path, room.vkeys[0], [])["findings"]) == len(report.findings)
     if report.findings:
         with pytest.raises(BundleError, match="request r"):
             report.require_sound()

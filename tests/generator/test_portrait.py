@@ -39,11 +39,13 @@ def test_a_frontal_portrait_is_taken(portrait: Portrait, ilse: NDArray[np.uint8]
     assert portrait.warnings == ()
 
 
-def test_the_pose_follows_the_modelled_head() -> None:
-    turned = Portrait.from_bytes(png(sitter.draw("Ilse", 512, yaw=14)))
-    other = Portrait.from_bytes(png(sitter.draw("Ilse", 512, yaw=-14)))
-    assert 8 < turned.pose.angles[0] < 22
-    assert -22 < other.pose.angles[0] < -8
+@pytest.fixture(scope="module")
+def turned() -> NDArray[np.uint8]:
+    return sitter.draw("Ilse", 512, yaw=-20)
+
+
+def test_the_pose_follows_the_modelled_head(turned: NDArray[np.uint8]) -> None:
+    assert -27 < Portrait.from_bytes(png(turned)).pose.angles[0] < -13
 
 
 def test_no_face() -> None:
@@ -82,25 +84,26 @@ def test_sharpness_falls_with_blur_and_not_with_size(
 ) -> None:
     width = face_width(portrait.landmarks)
     levels = [
-        sharpness(np.asarray(cv2.GaussianBlur(ilse, (0, 0), s * width), np.uint8), portrait.landmarks)
+        sharpness(
+            np.asarray(cv2.GaussianBlur(ilse, (0, 0), s * width), np.uint8), portrait.landmarks
+        )
         for s in (0.005, 0.01, 0.02, 0.04)
     ]
     assert levels == sorted(levels, reverse=True)
 
 
-def test_a_head_in_profile(ilse: NDArray[np.uint8]) -> None:
+def test_a_head_in_profile(turned: NDArray[np.uint8]) -> None:
     """Sitters turn by 20 degrees at most; squeezing one side of the face imitates the rest."""
-    turned = sitter.draw("Ilse", 512, yaw=20)
     columns = np.arange(512, dtype=np.float32)
-    centre = np.float32(sitter.landmarks("Ilse", 512, yaw=20)["nose_tip"][0])
-    right = np.maximum(columns - centre, 0)
-    squeezed = (columns + right * 1.2).astype(np.float32)
+    centre = np.float32(sitter.landmarks("Ilse", 512, yaw=-20)["nose_tip"][0])
+    far = np.minimum(columns - centre, 0)
+    squeezed = (columns + far * 1.2).astype(np.float32)
     rows = np.arange(512, dtype=np.float32)[:, None]
     profile = cv2.remap(
         turned, np.repeat(squeezed[None], 512, 0), np.repeat(rows, 512, 1), cv2.INTER_LINEAR,
         borderMode=cv2.BORDER_REPLICATE,
     )  # fmt: skip
-    with pytest.raises(PortraitError, match="turned about|cannot be measured"):
+    with pytest.raises(PortraitError, match=r"turned about|cannot be measured"):
         Portrait.from_bytes(png(np.asarray(profile, np.uint8)))
 
 

@@ -12,7 +12,17 @@ import pytest
 
 from primafacie.generator import espeak
 from primafacie.generator.errors import EngineError, VoiceError
-from primafacie.generator.speech import align, hearing, mel, net, phones, prosody, vad, visemes
+from primafacie.generator.speech import (
+    align,
+    hearing,
+    mel,
+    net,
+    phones,
+    prosody,
+    vad,
+    visemes,
+    words,
+)
 from primafacie.generator.speech.benchmark import nonspeech, synthetic
 from primafacie.generator.voice import from_pcm
 
@@ -140,7 +150,7 @@ def test_lips_meet_when_they_should_along_a_text_in_five_languages():
     late: list[int] = []
     for clip in synthetic():
         heard = hearing.hear(clip.pcm, clip.text, clip.language)
-        assert heard.text
+        assert heard.source == "transcript"
         found = np.array([s.start for s in heard.spans if s.phone in phones.BILABIAL])
         true = [s.start for s in clip.spans if s.phone in phones.BILABIAL]
         late += [int(min(found - start, key=abs)) for start in true]
@@ -152,21 +162,21 @@ def test_lips_meet_when_they_should_along_a_text_in_five_languages():
 def test_a_wrong_text_is_noticed_and_not_used():
     pcm = spoken(RIGHT)
     right, wrong, none = (hearing.hear(pcm, text) for text in (RIGHT, WRONG, ""))
-    assert right.text and right.confidence > hearing.BELIEVED + 0.3
-    assert not wrong.text and wrong.confidence < hearing.BELIEVED - 0.3
+    assert right.source == "transcript" and right.confidence > hearing.BELIEVED + 0.3
+    assert wrong.source != "transcript" and wrong.confidence < hearing.BELIEVED - 0.3
     assert wrong.spans == none.spans
     assert any("does not match" in note for note in wrong.notes)
 
 
 def test_a_text_far_too_long_for_its_clip_is_not_used():
     heard = hearing.hear(spoken("Hello there"), " ".join([WRONG] * 40))
-    assert not heard.text
+    assert heard.source != "transcript"
     assert heard.spans
 
 
 def test_a_text_in_a_language_nobody_knows_is_told_and_not_used():
     heard = hearing.hear(spoken("Hello there"), "hello", "xx")
-    assert not heard.text
+    assert heard.source != "transcript"
     assert any("not used" in note for note in heard.notes)
 
 
@@ -177,13 +187,33 @@ def test_without_a_text_phones_last_thirty_milliseconds_at_least():
     assert all(a.end <= b.start for a, b in pairwise(spans))
 
 
+def test_guessed_words_are_used_only_if_asked_for_in_english_and_only_if_they_fit(monkeypatch):
+    pcm = spoken(RIGHT)
+    monkeypatch.setattr(words, "guess", lambda pcm, segments: RIGHT)
+    assert hearing.hear(pcm, guess=True).source == "words"
+    assert hearing.hear(pcm).source == "sound"
+    assert hearing.hear(pcm, language="es", guess=True).source == "sound"
+    monkeypatch.setattr(words, "guess", lambda pcm, segments: WRONG)
+    assert hearing.hear(pcm, guess=True).source == "sound"
+    monkeypatch.setattr(words, "guess", lambda pcm, segments: "")
+    assert hearing.hear(pcm, guess=True).source == "sound"
+
+
+def test_the_recogniser_guesses_the_same_whoever_it_heard_before():
+    pcm, other = spoken("ten of clubs"), spoken("go away", variant="f3")
+    found = words.guess(pcm, vad.segments(pcm))
+    words.guess(other, vad.segments(other))
+    assert found
+    assert words.guess(pcm, vad.segments(pcm)) == found
+
+
 def test_a_long_text_is_searched_in_a_band():
-    words = phones.spell(RIGHT) * 40
+    long = phones.spell(RIGHT) * 40
     pcm = np.tile(spoken(RIGHT), 40)
     log_post = net.log_posteriors(mel.features(pcm))
     speech = vad.mask(vad.segments(pcm), len(log_post))
-    found = align.align(log_post, speech, words, net.default())
-    assert 2 * sum(len(s.parts) for w in words for s in w.sounds) > align._BAND
+    found = align.align(log_post, speech, long, net.default())
+    assert 2 * sum(len(s.parts) for w in long for s in w.sounds) > align._BAND
     assert found is not None and found.confidence > hearing.BELIEVED + 0.3
 
 

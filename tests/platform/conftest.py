@@ -7,7 +7,9 @@ files are the real ones.
 from __future__ import annotations
 
 import io
+import os
 import shutil
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -240,8 +242,6 @@ def quick_passwords() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No setting of the machine that runs the tests counts."""
-    import os
-
     for name in [n for n in os.environ if n.startswith("PRIMAFACIE_")]:
         monkeypatch.delenv(name)
 
@@ -260,12 +260,15 @@ def watch() -> Watch:
 
 
 @pytest.fixture
-def house(tmp_path: Path, watch: Watch, furnished: Path) -> Iterator[House]:
-    folder = tmp_path / "house"
-    shutil.copytree(furnished, folder)
-    built = enter(folder, watch)
-    yield built
-    built.services.close()
+def house(watch: Watch, furnished: Path) -> Iterator[House]:
+    """In memory where the machine can: every commit waits for the disk otherwise."""
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    with tempfile.TemporaryDirectory(dir=memory, prefix="house-") as place:
+        folder = Path(place) / "house"
+        shutil.copytree(furnished, folder)
+        built = enter(folder, watch)
+        yield built
+        built.services.close()
 
 
 @pytest.fixture

@@ -282,7 +282,7 @@ def test_anchors_are_named_and_kept_apart(newsroom: Any) -> None:
 def test_the_structure_of_an_issued_film_is_plain(newsroom: Any) -> None:
     structure = read_structure(newsroom.data)
     assert structure.boxes == ("ftyp", "c2pa", "moov", "free", "mdat")
-    assert not structure.stuffed and not structure.odd_flags
+    assert structure.oddities == ()
 
 
 @pytest.mark.parametrize("data", [b"", b"\0" * 64, b"\0\0\0\x10ftypisom\0\0\0\0" * 3])

@@ -25,7 +25,7 @@ Doubles = NDArray[np.float64]
 Picture = NDArray[np.uint8]
 
 #: Radius of the iris in half eye widths, and of the eyeball in head units.
-_IRIS: Final = 0.42
+_IRIS: Final = 0.40
 _EYEBALL: Final = 1.2
 #: How far lashes hang over the rim of a closed lid, in half eye widths.
 _LASH: Final = 0.04
@@ -101,8 +101,10 @@ class EyePaint:
 def build_eye(relief: Relief, shape: EyeShape, plate: Picture) -> EyePaint:
     """Find the iris, complete the eyeball, and mix the lid's colours."""
     head = relief.pose.to_head(relief.points)
-    inner, outer = (head[36], head[39]) if not shape.left else (head[42], head[45])
-    frame = np.stack([(outer - inner) / 2, shape.half * shape.down], axis=1)
+    start, stop = (head[42], head[45]) if shape.left else (head[36], head[39])
+    slope = (stop - start)[2] / max(float(np.hypot(*(stop - start)[:2])), 1e-6)
+    across = shape.half * (shape.along + slope * np.array([0.0, 0.0, 1.0]))
+    frame = np.stack([across, shape.half * shape.down], axis=1)
     ring = head[42:48] if shape.left else head[36:42]
     centre = shape.centre.copy()
     centre[2] = ring[:, 2].mean()

@@ -58,10 +58,71 @@ def find_eyes(relief: Relief, plate: Picture) -> tuple[EyeShape, EyeShape]:
     """
     head = relief.pose.to_head(relief.points)
     first, second = (
-        _to_lashes(_shape(head, outline, brow, left), relief, plate)
+        _to_lashes(_to_corners(_shape(head, outline, brow, left), relief, plate), relief, plate)
         for outline, brow, left in zip(_OUTLINES, _BROWS, (False, True), strict=True)
     )
     return first, second
+
+
+#: Where the ends of an eye may lie, in half widths between the landmarks' corners.
+_ENDS: Final = (0.97, 1.32)
+
+
+def _to_corners(shape: EyeShape, relief: Relief, plate: Picture) -> EyeShape:
+    """The eye as wide as it is: the white goes on beyond the landmarks' corners on many faces.
+
+    Walks outwards along the corner line while the picture differs from the skin below the eye.
+    """
+    e = np.linspace(-1.4, 1.4, 113)
+    band = np.linspace(-0.07, 0.07, 5)
+    lab = cv2.cvtColor(plate, cv2.COLOR_RGB2LAB)
+    lab = cv2.GaussianBlur(lab, (0, 0), max(0.6, 0.02 * relief.pose.scale * shape.half))
+    strip = _look(lab, shape, relief, *np.meshgrid(e, band))
+    skin = np.median(_look(lab, shape, relief, *np.meshgrid(e[30:-30], [0.85, 0.95])), axis=(0, 1))
+    differs = np.linalg.norm((strip - skin) * (0.6, 1.0, 1.0), axis=-1).mean(0)
+    inner = float(np.median(differs[np.abs(e) < 0.7]))
+    if inner < 6.0:
+        return shape
+    ends = []
+    for side in (-1.0, 1.0):
+        out = np.sort(np.abs(e[(e * side >= _ENDS[0]) & (e * side <= _ENDS[1])]))
+        level = np.interp(side * out, e, differs)
+        stop = np.flatnonzero(level < 0.40 * inner)
+        ends.append(side * float(out[stop[0]] if len(stop) else out[-1]))
+    return _stretched(shape, ends[0], ends[1])
+
+
+def _stretched(shape: EyeShape, start: float, stop: float) -> EyeShape:
+    """The same lids between new corners on the same line."""
+    middle, factor = (start + stop) / 2, (stop - start) / 2
+    grid = np.linspace(-1, 1, LID)
+    old = middle + factor * grid
+
+    rounded = np.maximum(1 - grid**2, 0.02) ** 0.75
+
+    def lid(curve: Doubles) -> Doubles:
+        # Between the landmarks the lid stays where it is; its ends run out to the new corners.
+        height = np.interp(old, grid[3:-3], (curve / rounded)[3:-3])
+        stays = height * np.maximum(1 - np.clip(old, -1, 1) ** 2, 0.0) ** 0.75
+        runs = height * np.maximum(1 - grid**2, 0.0) ** 0.75
+        near = np.clip((np.abs(old) - 0.3) / 0.5, 0, 1)
+        return np.asarray(((1 - near) * stays + near * runs) / factor)
+
+    centre = shape.centre + shape.half * middle * shape.along
+    return replace(
+        shape, centre=centre, half=shape.half * factor, upper=lid(shape.upper),
+        lower=lid(shape.lower), brow=np.interp(old, grid, shape.brow) / factor,
+    )  # fmt: skip
+
+
+def _look(picture: Picture, shape: EyeShape, relief: Relief, e: Doubles, w: Doubles) -> Doubles:
+    """Colours (..., C) at eye coordinates."""
+    flat = shape.centre + shape.half * (e[..., None] * shape.along + w[..., None] * shape.down)
+    at = relief.pose.to_picture(flat)[..., :2].astype(np.float32)
+    read = cv2.remap(
+        picture, at[..., 0], at[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+    return np.asarray(read, np.float64)
 
 
 _ROWS: Final = 25
@@ -72,16 +133,9 @@ def _to_lashes(shape: EyeShape, relief: Relief, plate: Picture) -> EyeShape:
     grid = np.linspace(-1, 1, LID)
     offsets = np.linspace(*_SEARCH, _ROWS)[:, None]
     rows = shape.upper[None] + offsets
-    flat = shape.centre + shape.half * (
-        grid[None, :, None] * shape.along + rows[..., None] * shape.down
-    )
-    at = relief.pose.to_picture(flat)[..., :2].astype(np.float32)
-    grey = cv2.cvtColor(plate, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    pixel = relief.pose.scale * shape.half
-    grey = cv2.GaussianBlur(grey, (0, 0), max(0.6, 0.03 * pixel))
-    strip = np.asarray(cv2.remap(
-        grey, at[..., 0], at[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-    ), np.float64)  # fmt: skip
+    grey = cv2.cvtColor(plate, cv2.COLOR_RGB2GRAY)
+    grey = cv2.GaussianBlur(grey, (0, 0), max(0.6, 0.03 * relief.pose.scale * shape.half))
+    strip = _look(grey, shape, relief, np.broadcast_to(grid, rows.shape), rows)
     spread = max(float(strip.std()), 4.0)
     cost = (strip - strip.mean()) / spread + 0.8 * (offsets / 0.10) ** 2
     path = offsets[cheapest_path(cost, 0.15), 0]

@@ -21,7 +21,7 @@ Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 Picture = NDArray[np.uint8]
 
-STEPS: Final = 6
+STEPS: Final = 10
 DAMPING: Final = 0.75
 #: Grid nodes by which the lower field's window is widened on every side.
 _SLACK: Final = 4
@@ -189,12 +189,11 @@ def low_window(field: Field, motion: Motion) -> Window:
     return Window(top, bottom, left, right)
 
 
-def min_jacobian(displacement: Floats, cell: int) -> float:
-    """The smallest determinant of the forward map; 0 or below means that the face folds."""
-    dx = np.gradient(displacement[..., 0], cell)
-    dy = np.gradient(displacement[..., 1], cell)
-    determinant = (1 + dx[1]) * (1 + dy[0]) - dx[0] * dy[1]
-    return float(determinant.min())
+def jacobian(displacement: Floats, cell: int) -> Doubles:
+    """Determinant of the forward map at every node; 0 or below means that the face folds."""
+    dx = np.gradient(displacement[..., 0].astype(np.float64), cell)
+    dy = np.gradient(displacement[..., 1].astype(np.float64), cell)
+    return np.asarray((1 + dx[1]) * (1 + dy[0]) - dx[0] * dy[1])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

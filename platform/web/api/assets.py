@@ -13,7 +13,7 @@ from primafacie.platform.web.api import described, shapes
 from primafacie.platform.web.services import services
 from primafacie.platform.web.words import stamp
 
-blueprint = APIBlueprint("api_assets", __name__, url_prefix="/v1/assets", tag="Assets")
+blueprint = APIBlueprint("api_assets", __name__, url_prefix="/api/v1/assets", tag="Assets")
 _NUMBER = re.compile(r"[0-9a-f]{14}\Z")
 
 
@@ -22,7 +22,6 @@ _NUMBER = re.compile(r"[0-9a-f]{14}\Z")
 @blueprint.doc(
     summary="Does the consent behind a video still hold?",
     description="`number` is what the mark carries: 14 hex characters. Nobody is named.",
-    security=[],
     responses=described.responses(200, shapes.StatusShape, 404),
 )
 def consent(number: str) -> Response:

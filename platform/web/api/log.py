@@ -57,7 +57,6 @@ def proof(index: int) -> Response:
 @access.public("a checkpoint proves nothing unless strangers hold it too")
 @blueprint.doc(
     summary="The newest signed checkpoint",
-    security=[],
     responses=described.responses(200, shapes.CheckpointShape, 404),
 )
 def checkpoint() -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from apiflask import APIFlask
@@ -45,6 +46,7 @@ def describe(app: APIFlask) -> dict[str, Any]:
         "token": {"type": "http", "scheme": "bearer", "description": "pf_<id>_<secret>"}
     }
     spec["security"] = [{"token": []}]
+    _say_what_is_public(app, spec)
     spec["paths"]["/api/v1/log"]["get"]["parameters"] = _SEARCH
     _upload(
         spec,
@@ -62,6 +64,16 @@ def _schemas() -> dict[str, Any]:
         schema.pop("$defs", None)
         found[shape.__name__] = schema
     return found
+
+
+def _say_what_is_public(app: APIFlask, spec: dict[str, Any]) -> None:
+    """A call that anybody may make asks for no token: as its view declares it, not as one types."""
+    for rule in app.url_map.iter_rules():
+        item = spec["paths"].get(re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule), {})
+        declared = access.of(app.view_functions[rule.endpoint])
+        for method in rule.methods or ():
+            if method.lower() in item and declared is not None and declared.kind == "public":
+                item[method.lower()]["security"] = []
 
 
 def _upload(spec: dict[str, Any], path: str, parts: dict[str, Any]) -> None:

@@ -16,7 +16,6 @@ blueprint = APIBlueprint("api_verify", __name__, url_prefix="/api/v1/verify", ta
 @access.public("whoever meets a video may ask where it comes from")
 @blueprint.doc(
     summary="Check a file",
-    security=[],
     description="A multipart form with one part, `file`. The file is examined and thrown away.",
     responses=described.responses(200, shapes.VerdictShape, 413),
 )

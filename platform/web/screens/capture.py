@@ -106,7 +106,7 @@ def prepare(link: str) -> ResponseReturnValue:
     except LinkError:
         raise
     except (PlatformError, SafeguardError) as error:
-        return _page(link, error=str(error), given=request.form), getattr(error, "status", 409)
+        return _again(link, error)
     return render_template(
         "capture_confirm.html", link=link, prepared=prepared, private=private,
         tbs=base64.b64encode(prepared.tbs).decode(),
@@ -137,6 +137,14 @@ def decline(link: str) -> ResponseReturnValue:
     """Say no. Everything given so far is thrown away."""
     services().consents.decline(link)
     return render_template("capture_declined.html")
+
+
+def _again(link: str, error: PlatformError | SafeguardError) -> ResponseReturnValue:
+    """The page with what was wrong, or just that where the link ended with it (a minor's)."""
+    try:
+        return _page(link, error=str(error), given=request.form), getattr(error, "status", 409)
+    except LinkError:
+        raise error from None
 
 
 def _page(link: str, error: str = "", given=None) -> str:

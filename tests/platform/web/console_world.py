@@ -90,6 +90,7 @@ class BlindGate:
         if isinstance(decision, Refused):
             queue.finish(request, "refused", self._refusal(request, decision))
             return decision
+        self._say_so_first(request, facts, decision)
         for stage in ("drawing", "drawing 10 of 50", "sealing"):
             queue.stage(request, stage)
         return self._release(request, facts, decision)
@@ -104,6 +105,18 @@ class BlindGate:
         )  # fmt: skip
         policies = self._s.policies
         return policies.shipped.decide(facts, "generate", policies.activated()), facts
+
+    def _say_so_first(self, request: Request, facts: Facts, decision: Allowed) -> None:
+        """Decision and permit go into the log before anything is made, as the gate does it."""
+        assert facts.consent is not None
+        said: dict[str, Any] = {
+            "rid": request.rid, "at": decision.at, "actor": request.requester_id,
+            "subject": facts.consent.record.subject_id, "out": Outcome.ALLOW,
+        }  # fmt: skip
+        named = (("decision", decision.decision_id), ("policy_sha256", decision.policy_sha256))
+        receipt = self._s.queue.record(LogEntry(Kind.DECISION_GENERATE, facts=named, **said))
+        permit = (*named, ("decision_leaf", receipt.index), ("permit_sha256", "0" * 64))
+        self._s.queue.record(LogEntry(Kind.PERMIT_ISSUED, facts=permit, **said))
 
     def _release(self, request: Request, facts: Facts, decision: Allowed) -> Delivery:
         assert facts.consent is not None

@@ -185,7 +185,7 @@ def test_the_receipt_verifies_offline(town: Any, visit: Callable[..., Any]) -> N
     assert answer.headers["Content-Disposition"].startswith("attachment")
     services = town.world.services
     assert json.loads(answer.data)
-    check = verify_receipt(answer.data, services.log.vkeys)
+    check = verify_receipt(answer.data, log_vkeys=services.log.vkeys)
     assert check.record.consent_id == town.consent.consent_id
 
 
@@ -218,7 +218,7 @@ def test_withdrawing_takes_two_clicks_and_locks_the_video_away(
     assert researcher.get(f"/requests/{rid}/video").status_code == 403
     assert "locked away" in researcher.get(f"/requests/{rid}").text
     number = world.services.requests.show(me, rid).asset.name
-    assert subject.get(f"/v1/assets/{number}/consent").json["consent"] == "withdrawn"
+    assert subject.get(f"/api/v1/assets/{number}/consent").json["consent"] == "withdrawn"
 
 
 def test_erasing_ends_the_page_too(world: Any, town: Any, visit: Callable[..., Any]) -> None:

@@ -16,7 +16,8 @@ from primafacie.platform import web
 FOLDER = Path(web.__file__).parent
 VENDOR = FOLDER / "static" / "vendor"
 PAGES = ("/", "/sign-in", "/verify", "/policies", "/integrity", "/nowhere", "/log", "/healthz",
-         "/api/v1/openapi.json", "/static/console.css", "/c/" + "a" * 43, "/me/" + "a" * 43)  # fmt: skip
+         "/api/v1/openapi.json", "/static/console.css", "/c/" + "a" * 43,
+         "/me/" + "a" * 43)  # fmt: skip
 
 
 @pytest.mark.parametrize("path", PAGES)

