@@ -8,40 +8,19 @@ return arrays only; marking, encoding and signing happen elsewhere, so no engine
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from primafacie.generator.controls import Controls
+from primafacie.generator.info import EngineInfo
 from primafacie.generator.motion import MotionTrack
 
 if TYPE_CHECKING:
     from primafacie.generator.permit import Admission
     from primafacie.generator.portrait import Portrait
     from primafacie.generator.voice import Voice
-
-
-@dataclass(frozen=True, slots=True)
-class Weights:
-    """A file of learned numbers an engine uses: what it is, its sha256, and its licence."""
-
-    name: str
-    sha256: str
-    licence: str
-
-
-@dataclass(frozen=True, slots=True)
-class EngineInfo:
-    """An engine's visiting card; it goes into the log and into every report."""
-
-    name: str
-    version: str
-    licence: str
-    weights: tuple[Weights, ...] = ()
-    max_side: int = 1080
-    deterministic: bool = True
 
 
 class MotionEngine(Protocol):

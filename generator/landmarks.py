@@ -21,10 +21,10 @@ from typing import Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from primafacie.generator.engine import Weights
 from primafacie.generator.errors import EngineError, PortraitError
 from primafacie.generator.faces import FaceBox
 from primafacie.generator.head import MESH_OF_68
+from primafacie.generator.info import Weights
 
 Floats = NDArray[np.float32]
 Picture = NDArray[np.uint8]

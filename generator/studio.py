@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 
 from primafacie.generator.child import Child, Wire, wire_from_arguments
 from primafacie.generator.clip import UnsealedClip
-from primafacie.generator.engine import EngineInfo, Weights
 from primafacie.generator.errors import (
     EngineError,
     GeneratorError,
@@ -29,6 +28,7 @@ from primafacie.generator.errors import (
     PortraitError,
     VoiceError,
 )
+from primafacie.generator.info import EngineInfo, Weights
 from primafacie.generator.permit import Permit, PermitLock
 
 START_DEADLINE: Final = 120.0  # seconds for a cold start, imports included

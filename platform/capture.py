@@ -10,7 +10,7 @@ import base64
 import io
 import json
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
@@ -226,9 +226,7 @@ class Capture(ConsentBook):
         with self._journal.writing() as tx:
             row = self._linked(tx, link)
             files = [f.sha256 for f in self._files(tx, row.id)]
-            self._move(
-                tx, row, ConsentState.WITHDRAWN, Kind.CONSENT_WITHDRAWN, SUBJECT, why=(why,)
-            )
+            self._move(tx, row, ConsentState.WITHDRAWN, Kind.CONSENT_WITHDRAWN, SUBJECT, why=(why,))
             tx.execute(consent_files.delete().where(consent_files.c.consent_id == row.id))
             self._tools.subjects.erase(tx, row.subject_id)
         self._tools.vault.drop(files)
@@ -256,9 +254,7 @@ class Capture(ConsentBook):
             raise LinkError("this link has done its work")
         return row
 
-    def _write(
-        self, tx: sa.Connection, row: Any, choices: Choices, key_id: str
-    ) -> ConsentRecord:
+    def _write(self, tx: sa.Connection, row: Any, choices: Choices, key_id: str) -> ConsentRecord:
         offer, files = Offer.kept(row.offer), self._files(tx, row.id)
         settings, notice = self._tools.settings, Notice.of(self._tools.settings)
         photos = tuple(f.sha256 for f in files if f.kind == "photo")
@@ -340,6 +336,7 @@ class Capture(ConsentBook):
                 created_at=now,
             )
         )
+
 
 def picture_size(data: bytes) -> tuple[int, int]:
     """(width, height) from the header alone; nothing is decoded. Raises InputError."""

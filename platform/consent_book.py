@@ -118,7 +118,8 @@ class Offer:
     @classmethod
     def kept(cls, row: dict[str, Any]) -> Offer:
         """The offer a row keeps."""
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in row.items()})
+        given: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in row.items()}
+        return cls(**given)
 
     def keep(self) -> dict[str, Any]:
         """As a row keeps it."""
@@ -237,9 +238,7 @@ class ConsentBook:
 
     def _files(self, tx: sa.Connection, consent_id: str) -> Sequence[Any]:
         chosen = sa.select(consent_files).where(consent_files.c.consent_id == consent_id)
-        return tx.execute(
-            chosen.order_by(consent_files.c.added_at, consent_files.c.sha256)
-        ).all()
+        return tx.execute(chosen.order_by(consent_files.c.added_at, consent_files.c.sha256)).all()
 
     def _add_file(
         self, tx: sa.Connection, row: Any, kind: str, data: bytes, who: str, *,
@@ -248,9 +247,7 @@ class ConsentBook:
         """Keep a file with the consent; whatever was prepared for signing is void."""
         files = consent_files.c
         if replace:
-            tx.execute(
-                consent_files.delete().where(files.consent_id == row.id, files.kind == kind)
-            )
+            tx.execute(consent_files.delete().where(files.consent_id == row.id, files.kind == kind))
         limit = "photo" if kind == "photo" else "voice" if kind == "voice" else "video"
         digest = self._tools.vault.put(tx, limit, data)
         same = (files.consent_id == row.id, files.sha256 == digest, files.kind == kind)
@@ -267,7 +264,9 @@ class ConsentBook:
             )
         )
         self._void(tx, row.id)
-        self._log(tx, row, Kind.PHOTO_ADDED, who, facts=(("kind", kind),), payload={"sha256": digest})
+        self._log(
+            tx, row, Kind.PHOTO_ADDED, who, facts=(("kind", kind),), payload={"sha256": digest}
+        )
         return digest
 
     @staticmethod
@@ -328,9 +327,7 @@ class ConsentBook:
             requests.c.consent_id == row.id, requests.c.state.in_(("queued", "running"))
         )
         for request in tx.execute(live).all():
-            tx.execute(
-                requests.update().where(requests.c.id == request.id).values(cancel=True)
-            )
+            tx.execute(requests.update().where(requests.c.id == request.id).values(cancel=True))
             self._tools.queue.close_queued(tx, request.id, request.requester, f"consent_{new}")
         tx.execute(consent_links.delete().where(consent_links.c.consent_id == row.id))
         self._tools.likenesses.forget(tx, row)

@@ -105,7 +105,7 @@ class Database:
             command.downgrade(config, revision)
 
 
-class now_ms(FunctionElement[int]):  # noqa: N801  (reads as an SQL function)
+class now_ms(FunctionElement[int]):
     """The database's clock in Unix milliseconds: leases of many machines need one clock."""
 
     type = sa.BigInteger()

@@ -7,7 +7,8 @@ file made beside it, which protects nothing and is why production refuses such a
 
 What the loss of each secret means:
 
-- log signers (Ed25519 and ML-DSA-44): their holder can sign a forked log; witnesses and mirrors show the fork.
+- log signers (Ed25519 and ML-DSA-44): their holder can sign a forked log, and witnesses and
+  mirrors show the fork.
 - permit key: its holder can open the studio for work the log has heard of, and for no other.
 - consent key: with a subject's key as well, its holder can forge that subject's consent.
 - mark master: its holder can forge or erase watermarks of every epoch.
@@ -57,8 +58,8 @@ FORMAT: Final = "primafacie.keyring/1"
 FILE: Final = "keyring.json"
 DEVELOPMENT_KEY: Final = "development.key"
 _SECRETS: Final = (
-    "log_signer", "log_signer_pq", "permit_key", "consent_key", "mark_master", "vault_master", "commitment_key",
-    "session_secret",
+    "log_signer", "log_signer_pq", "permit_key", "consent_key", "mark_master", "vault_master",
+    "commitment_key", "session_secret",
 )  # fmt: skip
 _SCRYPT: Final = {"n": 2**16, "r": 8, "p": 1}
 
@@ -243,15 +244,13 @@ def _unpack(body: Mapping[str, Any]) -> Keyring:
     made = {name: bytes.fromhex(body["secrets"][name]) for name in _SECRETS}
     if any(len(secret) != 32 for secret in made.values()):
         raise KeyringError("the keyring file is damaged")
-    pem = {
+    pem: dict[str, Any] = {
         name: Identity(**{k: v.encode() for k, v in value.items()})
         if isinstance(value, dict)
         else value.encode()
         for name, value in body["credential"].items()
     }
-    return Keyring(
-        body["development"], body["created_at"], **made, credential=CredentialPki(**pem)
-    )
+    return Keyring(body["development"], body["created_at"], **made, credential=CredentialPki(**pem))
 
 
 def _read_private(file: Path) -> bytes:

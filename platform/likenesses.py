@@ -133,7 +133,9 @@ class Likenesses:
         tx.execute(templates.delete().where(templates.c.consent_id == row.id))
         self._subjects.rekey(tx, row.subject_id)
 
-    def add_never_me(self, actor: Account, name: str, photos: Sequence[bytes], face: FaceGate) -> str:
+    def add_never_me(
+        self, actor: Account, name: str, photos: Sequence[bytes], face: FaceGate
+    ) -> str:
         """Somebody asks never to be animated: a template and a name, nothing else. Returns the id.
 
         Raises FaceError for photos that will not do.

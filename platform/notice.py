@@ -1,4 +1,4 @@
-"""Notice: what a person reads before saying yes, word for word. Its digest stands in the consent."""
+"""Notice: what a person reads before saying yes, word for word. The consent names its digest."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ class Policies:
     def rules(self) -> tuple[Rule, ...]:
         """The rules this machine would apply."""
         return tuple(
-            Rule(name, self.shipped.sentences[name], self.shipped.sources[name])
+            Rule(name, self.shipped.reasons[name].sentence, self.shipped.sources[name])
             for name in sorted(self.shipped.sources)
         )
 

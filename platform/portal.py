@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from primafacie.audit import store
 from primafacie.audit.entry import Kind
 from primafacie.platform.consent_book import SUBJECT, ConsentView, ReceiptFile, token_digest
-from primafacie.platform.errors import AccessError, ConflictError, LinkError
+from primafacie.platform.errors import AccessError, LinkError
 from primafacie.platform.review import Review
 from primafacie.platform.tables import (
     assets,
@@ -68,9 +68,7 @@ class Portal(Review):
         """Nothing more until one resumes."""
         with self._journal.writing() as tx:
             row = self._held(tx, token)
-            self._move(
-                tx, row, _S.SUSPENDED, Kind.CONSENT_SUSPENDED, SUBJECT, held_by="subject"
-            )
+            self._move(tx, row, _S.SUSPENDED, Kind.CONSENT_SUSPENDED, SUBJECT, held_by="subject")
 
     def resume(self, token: str) -> None:
         """In force again; a hold of the house stays."""

@@ -1,4 +1,4 @@
-"""Projects: what people may generate for. Applied for by one, approved by another, ending by itself.
+"""Projects: what people generate for. Applied for by one, approved by another, ending by itself.
 
 The person who approves is never the applicant, the principal investigator or a member.
 """
@@ -105,9 +105,7 @@ class Projects:
             self._log(tx, Kind.PROJECT_CREATED, actor, project_id)
         return self.get(project_id)
 
-    def decide(
-        self, actor: Account, project_id: str, approve: bool, note: str = ""
-    ) -> ProjectView:
+    def decide(self, actor: Account, project_id: str, approve: bool, note: str = "") -> ProjectView:
         """Approve or reject an application, as a second person.
 
         Raises AccessError for anybody who has a part in it, ConflictError when it was decided.
@@ -134,9 +132,7 @@ class Projects:
             self._log(tx, kind, actor, project_id, out=out, payload={"note": note[:5000]})
         return self.get(project_id)
 
-    def set_members(
-        self, actor: Account, project_id: str, members: Iterable[str]
-    ) -> ProjectView:
+    def set_members(self, actor: Account, project_id: str, members: Iterable[str]) -> ProjectView:
         """Give the project exactly these members; by a reviewer without a part in it."""
         actor.require("reviewer")
         team = frozenset(members)

@@ -15,7 +15,6 @@ video.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -26,10 +25,9 @@ from primafacie.audit.entry import Kind, LogEntry, Outcome
 from primafacie.audit.log import Receipt
 from primafacie.generator.controls import Controls
 from primafacie.generator.errors import EngineError
-from primafacie.platform.clock import rfc3339
 from primafacie.platform.database import now_ms
 from primafacie.platform.errors import NotFoundError
-from primafacie.platform.journal import SYSTEM, Journal
+from primafacie.platform.journal import Journal
 from primafacie.platform.tables import (
     assets,
     consent_versions,
@@ -337,9 +335,7 @@ class Queue:
             return None
 
 
-def outputs_of(
-    tx: sa.Connection, which: sa.ColumnElement[bool], midnight: Any
-) -> tuple[int, int]:
+def outputs_of(tx: sa.Connection, which: sa.ColumnElement[bool], midnight: Any) -> tuple[int, int]:
     """(all, since midnight UTC) of the released videos that `which` names."""
     count = sa.select(
         sa.func.count(),

@@ -97,7 +97,9 @@ def verify_receipt(
         subject = base64.b64decode(body["subject_key"], validate=True)
         ids = {dsse.key_id(trusted): trusted, dsse.key_id(subject): subject}
         record = open_consent(body["record"].encode(), ids, dsse.key_id(trusted))  # 1
-        said = dsse.verify(body["statement"].encode(), PAYLOAD_TYPE, {dsse.key_id(trusted): trusted})
+        said = dsse.verify(
+            body["statement"].encode(), PAYLOAD_TYPE, {dsse.key_id(trusted): trusted}
+        )
         statement = canonical.decode_object(said.payload)  # 2
         keys = list(log_vkeys or body["log_keys"])
         leaf, head = verify_leaf(body["proof"], body["leaf"].encode(), keys)  # 3

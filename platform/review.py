@@ -102,7 +102,9 @@ class Review(ConsentBook):
     def suspend(self, actor: Account, consent_id: str, note: str) -> ConsentView:
         """Hold a consent that is in force; the house lifts its own hold, never the subject's."""
         actor.require("steward", "reviewer", "admin")
-        self._step(actor, consent_id, _S.SUSPENDED, Kind.CONSENT_SUSPENDED, note, held_by="platform")
+        self._step(
+            actor, consent_id, _S.SUSPENDED, Kind.CONSENT_SUSPENDED, note, held_by="platform"
+        )
         return self.show(actor, consent_id)
 
     def release_hold(self, actor: Account, consent_id: str) -> ConsentView:
@@ -131,9 +133,7 @@ class Review(ConsentBook):
         with self._journal.writing() as tx:
             row = self._draft_row(tx, consent_id)
             self._second_person(actor, row)
-            tx.execute(
-                consents.update().where(_C.id == consent_id).values(witness=actor.user_id)
-            )
+            tx.execute(consents.update().where(_C.id == consent_id).values(witness=actor.user_id))
             self._void(tx, consent_id)
             self._log(tx, row, Kind.CONSENT_DRAFT, actor.user_id, why=("witnessed",))
 
@@ -362,7 +362,7 @@ class Review(ConsentBook):
             self._move(tx, row, new, kind, actor.user_id, why=why, note=note, **values)
 
     def _second_person(self, actor: Account, row: Any) -> None:
-        """Four eyes: return if this reviewer asked for nothing here; raise AccessError otherwise."""
+        """Four eyes: raise AccessError unless this reviewer asked for nothing here."""
         offer = Offer.kept(row.offer)
         part = {row.steward, *offer.requesters}
         for project_id in offer.projects:
@@ -390,4 +390,3 @@ class Review(ConsentBook):
             )
             move = tx.execute(last.limit(1)).one()
         return write_receipt(self._tools, record, envelope, move.state, move.log_index, token)
-

@@ -8,7 +8,7 @@ downloaded picture takes part, so nobody's likeness can be in it.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 
 import cv2
@@ -20,12 +20,21 @@ from primafacie.platform.sitters.anatomy import Anatomy, invent, smiling
 from primafacie.platform.sitters.camera import Camera, turn
 from primafacie.platform.sitters.cast import CAST
 from primafacie.platform.sitters.chart import PER_MM, Field, sample
-from primafacie.platform.sitters.light import LIGHTS, Surface, linear, occlusion, shade, shadow, unit
+from primafacie.platform.sitters.light import (
+    LIGHTS,
+    Surface,
+    linear,
+    occlusion,
+    shade,
+    shadow,
+    unit,
+)
 from primafacie.platform.sitters.relief import FAR, Relief, sculpt
 
 GENERATOR = "primafacie-sitter"
 VERSION = "1"
 SIZES = (256, 1536)
+WALLS = ((168, 164, 156), (104, 116, 126), (138, 126, 112), (90, 92, 96), (150, 160, 150))
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,11 +305,9 @@ class _Exposure:
 
     def _backdrop(self) -> NDArray:
         tone = self.a.backdrop
-        bright = 1.0
         if self.pose.backdrop:
-            walls = ((168, 164, 156), (104, 116, 126), (138, 126, 112), (90, 92, 96), (150, 160, 150))
-            tone = walls[(self.pose.backdrop + self.seed) % len(walls)]
-        return bust.backdrop(self.a, self.camera.pixels, self.seed + self.pose.backdrop, bright, tone)
+            tone = WALLS[(self.pose.backdrop + self.seed) % len(WALLS)]
+        return bust.backdrop(self.camera.pixels, self.seed + self.pose.backdrop, tone)
 
     def _print(self, image: NDArray) -> NDArray[np.uint8]:
         small = cv2.resize(image, (self.size, self.size), interpolation=cv2.INTER_AREA)
@@ -315,7 +322,7 @@ class _Exposure:
                         1.055 * np.clip(film, 1e-6, None) ** (1 / 2.4) - 0.055)
         rng = np.random.Generator(np.random.PCG64(self.seed + 1000 + self.pose.backdrop))
         grain = rng.standard_normal((n, n, 1)).astype(np.float32)
-        grain = 0.75 * cv2.GaussianBlur(grain, (0, 0), 0.7)[..., None] * 1.6 + 0.25 * (
+        grain = 1.2 * cv2.GaussianBlur(grain, (0, 0), 0.7)[..., None] + 0.25 * (
             rng.standard_normal((n, n, 3)).astype(np.float32))
         srgb = srgb + grain * 0.0085 * (1 - 0.5 * srgb)
         return np.clip(srgb * 255 + 0.5, 0, 255).astype(np.uint8)

@@ -191,7 +191,7 @@ class Services:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
-    # what the web layer and the worker need beside the stores ---------------------------------------
+    # what the web layer and the worker need beside the stores ------------------------------------
 
     def note_http(
         self,
@@ -251,8 +251,7 @@ class Services:
 
         In production raises SettingsError unless the studio's sandbox is enforced.
         """
-        from primafacie.generator.studio import StudioTrust
-        from primafacie.safeguards.gate import Gate, Post
+        from primafacie.safeguards.gate import Gate, Post, StudioTrust
         from primafacie.safeguards.provenance.manifest import TrustList
         from primafacie.safeguards.provenance.seal import Seal
 

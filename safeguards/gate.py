@@ -30,7 +30,8 @@ from primafacie.audit.log import Receipt
 from primafacie.generator.clip import UnsealedClip
 from primafacie.generator.errors import GeneratorError, PermitError, VoiceError
 from primafacie.generator.permit import MAX_LIFE, PAYLOAD_TYPE, Permit, PermitClaims
-from primafacie.generator.studio import Studio, StudioTrust
+from primafacie.generator.studio import Studio
+from primafacie.generator.studio import StudioTrust as StudioTrust  # what a gate is told
 from primafacie.safeguards.asset import AssetRecord, Delivery, SealedAsset, fresh_asset_number
 from primafacie.safeguards.consent import Consent, ConsentRegistry, ConsentState, parse_time
 from primafacie.safeguards.decision import Allowed, Decision, Reason, Refused

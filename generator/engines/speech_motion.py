@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from primafacie.generator.controls import Controls
-from primafacie.generator.engine import EngineInfo, Weights
+from primafacie.generator.info import EngineInfo, Weights
 from primafacie.generator.motion import ARKIT_52, COLUMN, MotionTrack
 from primafacie.generator.permit import require
 from primafacie.generator.speech import gaze as eyes

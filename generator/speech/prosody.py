@@ -23,6 +23,7 @@ RATE: Final = 50
 _SOUND: Final = 8_000
 _WINDOW: Final = 400
 _FFT: Final = 1024
+_BLOCK: Final = 2000
 _LOWEST: Final = 65.0
 _HIGHEST: Final = 450.0
 _CANDIDATES: Final = 5
@@ -48,13 +49,19 @@ def pitch(pcm16k: Floats) -> Floats:
         return np.zeros(frames, np.float32)
     padded = np.pad(half, (_WINDOW // 2, _WINDOW))
     cut = np.lib.stride_tricks.sliding_window_view(padded, _WINDOW)[:: _SOUND // RATE][:frames]
+    blocks = [_strengths(cut[at : at + _BLOCK]) for at in range(0, frames, _BLOCK)]
+    r, loud = (np.concatenate(part) for part in zip(*blocks, strict=True))
+    r[loud < 0.05 * np.percentile(loud, 95)] = 0
+    return _best_path(r)
+
+
+def _strengths(cut: Floats) -> tuple[Floats, Floats]:
+    """Normalised autocorrelation (T, lags) and level (T,) of frames (T, _WINDOW)."""
     cut = cut - cut.mean(axis=1, keepdims=True)
     window = np.hanning(_WINDOW).astype(np.float32)
     r = _autocorrelation(cut * window) / _autocorrelation(window[None])
-    r = r / np.maximum(r[:, :1], 1e-9)
-    loud = np.sqrt((cut**2).mean(axis=1))
-    r[loud < 0.05 * np.percentile(loud, 95)] = 0
-    return _best_path(r)
+    level = np.sqrt((cut**2).mean(axis=1))
+    return r / np.maximum(r[:, :1], 1e-9), np.asarray(level, np.float32)
 
 
 def _autocorrelation(x: Floats) -> Floats:

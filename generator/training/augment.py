@@ -51,7 +51,7 @@ def reverberant(pcm: Floats, rng: np.random.Generator) -> Floats:
     tail[: int(rng.uniform(0.001, 0.01) * RATE)] = 0
     tail *= 10 ** (-rng.uniform(-6, 10) / 20) / np.sqrt(np.sum(tail**2) + 1e-12)
     tail[0] = 1
-    return np.asarray(fftconvolve(pcm, tail)[: len(pcm)], np.float32)
+    return np.asarray(fftconvolve(pcm, tail.astype(np.float32))[: len(pcm)], np.float32)
 
 
 def coloured(pcm: Floats, rng: np.random.Generator) -> Floats:

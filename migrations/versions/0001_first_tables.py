@@ -18,6 +18,12 @@ _JSON = sa.JSON().with_variant(postgresql.JSONB(astext_type=Text()), "postgresql
 _NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
+_ENDS = (
+    "kind IN ('decision.refused', 'output.released', 'output.withheld', 'request.aborted', "
+    "'request.cancelled', 'request.failed')"
+)
+
+
 def upgrade() -> None:
     """Make every table, then the guards of the log's."""
     _log_tables()
@@ -81,12 +87,8 @@ def _log_tables() -> None:
         "log_index",
         ["rid"],
         unique=True,
-        sqlite_where=sa.text(
-            "kind IN ('decision.refused', 'output.released', 'output.withheld', 'request.aborted', 'request.cancelled', 'request.failed')"
-        ),
-        postgresql_where=sa.text(
-            "kind IN ('decision.refused', 'output.released', 'output.withheld', 'request.aborted', 'request.cancelled', 'request.failed')"
-        ),
+        sqlite_where=sa.text(_ENDS),
+        postgresql_where=sa.text(_ENDS),
     )
     op.create_table(
         "log_key",
@@ -287,7 +289,8 @@ def _platform_tables() -> None:
         sa.Column("lease_until", sa.BigInteger(), nullable=False),
         sa.Column("cancel", sa.Boolean(), nullable=False),
         sa.CheckConstraint(
-            "state IN ('queued','running','released','refused','withheld','failed','aborted','cancelled')",
+            "state IN ('queued','running','released','refused','withheld','failed','aborted',"
+            "'cancelled')",
             name=op.f("ck_requests_known_state"),
         ),
         sa.ForeignKeyConstraint(
@@ -558,12 +561,8 @@ def _drop_log_tables() -> None:
     op.drop_index(
         "uq_log_index_rid_outcome",
         table_name="log_index",
-        sqlite_where=sa.text(
-            "kind IN ('decision.refused', 'output.released', 'output.withheld', 'request.aborted', 'request.cancelled', 'request.failed')"
-        ),
-        postgresql_where=sa.text(
-            "kind IN ('decision.refused', 'output.released', 'output.withheld', 'request.aborted', 'request.cancelled', 'request.failed')"
-        ),
+        sqlite_where=sa.text(_ENDS),
+        postgresql_where=sa.text(_ENDS),
     )
     op.drop_index("ix_log_index_subject_seq", table_name="log_index")
     op.drop_index("ix_log_index_rid_seq", table_name="log_index")

@@ -70,18 +70,20 @@ def plain(value: Any) -> Any:
 def log_to_stderr(level: str = "info") -> None:
     """structlog lines to stderr: JSON where a program reads, plain where a person does."""
     person = sys.stderr.isatty()
-    renderer: Any = (
-        structlog.dev.ConsoleRenderer() if person else structlog.processors.JSONRenderer()
+    last: list[Any] = (
+        [structlog.dev.ConsoleRenderer()]
+        if person
+        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     )
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            renderer,
+            *last,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        logger_factory=lambda *names: structlog.PrintLogger(sys.stderr),
         cache_logger_on_first_use=False,
     )
 

@@ -51,7 +51,7 @@ def _beside(wanted: bool) -> Iterator[None]:
 
 def _server(settings: Any) -> Any:
     """gunicorn with one process of many threads: a thread per open stream."""
-    from gunicorn.app.base import BaseApplication
+    from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 
     from primafacie.platform.web.app import create_app
     from primafacie.platform.wiring import Services

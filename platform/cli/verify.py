@@ -8,8 +8,6 @@ import click
 
 from primafacie.platform.cli import answer, opened
 
-GOOD = ("exact", "authentic", "recovered")
-
 
 @click.command("verify")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
@@ -17,15 +15,17 @@ GOOD = ("exact", "authentic", "recovered")
 @answer.json_option
 def verify(file: Path, deep: bool, as_json: bool) -> None:
     """Examine FILE: credential, watermark, log. Exit code 4 unless it is ours and in force."""
+    from primafacie.safeguards.provenance.verdict import Level
+
     with opened.services() as services:
         verdict = services.examiner.examine(None, file, name=file.name, deep=deep)
     marks = {True: "+", False: "-", None: " "}
     answer.say(
         as_json,
         verdict.to_json(),
-        f"{verdict.level.value.upper()}: {verdict.sentence}",
+        f"{verdict.level.value}: {verdict.sentence}",
         *(f"  {marks[line.good]} {line.title}: {line.text}" for line in verdict.lines),
         *(f"    not checked: {text}" for text in verdict.not_checked),
     )
-    if verdict.level.value not in GOOD:
+    if verdict.level not in (Level.EXACT, Level.AUTHENTIC, Level.RECOVERED):
         raise answer.Unverified

@@ -97,7 +97,8 @@ def invent(seed: int) -> Anatomy:
     dark = tone / (len(SKINS) - 1)
     hair_at = int(rng.integers(0, 2 if dark > 0.4 else len(HAIRS)))
     grey = float(np.clip((age - 42) / 25 + rng.normal(0, 0.15), 0, 1))
-    lips = np.array(SKINS[tone]) * (0.82, 0.60, 0.62) * np.exp(rng.normal(0, 0.05)) + rng.normal(0, 2, 3)
+    lips = np.array(SKINS[tone]) * (0.82, 0.60, 0.62) * np.exp(rng.normal(0, 0.05))
+    lips = lips + rng.normal(0, 2, 3)
 
     def near(mean: float, dev: float) -> float:
         return float(mean + dev * np.clip(rng.normal(), -2.2, 2.2))

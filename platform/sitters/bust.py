@@ -52,7 +52,8 @@ def model(a: Anatomy, x: Field, y: Field, per_mm: float) -> tuple[Surface, Field
         z = z + (1.9 + 0.8 * m - a.fullness) * np.exp(-((d / (10.0 - 3 * u)) ** 2))
         d, u = stroke_distance(np.array([(s * 12.0, 174 + drop), (s * 55.0, 170 + drop),
                                          (s * 105.0, 160 + drop)]), x, y)
-        z = z + 3.2 * np.exp(-((d / 6.5) ** 2)) * smoothstep(1.0, 0.75, u) * smoothstep(-0.01, 0.1, u)
+        z = z + 3.2 * np.exp(-((d / 6.5) ** 2)) * smoothstep(
+            1.0, 0.75, u) * smoothstep(-0.01, 0.1, u)
         z = z - 3.0 * lump(x, y, (s * 62, 158 + drop), (22, 7))
     z = z - 4.0 * lump(x, y, (0, 170 + drop), (8, 7))
     z = z + 3.4 * m * lump(x, y, (0, 136 + drop), (7, 9))
@@ -75,7 +76,7 @@ def model(a: Anatomy, x: Field, y: Field, per_mm: float) -> tuple[Surface, Field
     scatter = np.ones(x.shape, np.float32)
 
     cover, rise, weave, tint = _garment(a, x, y, drop, per_mm, rng)
-    z = z + rise * 1.0
+    z = z + rise
     on = cover[..., None]
     albedo = albedo * (1 - on) + tint * on
     bump = bump * (1 - cover) + weave * cover
@@ -97,7 +98,7 @@ def _garment(
 ) -> tuple[Field, Field, Field, NDArray]:
     """Coverage, thickness over the skin (mm), weave relief and colour."""
     ax = np.abs(x)
-    crew = 176 + drop - 24 * smoothstep(12, 74, ax) - 0.0 * ax
+    crew = 176 + drop - 24 * smoothstep(12, 74, ax)
     vee = 232 + drop - 1.12 * np.minimum(ax, 75) - 0.2 * np.clip(ax - 75, 0, None)
     collar = 168 + drop - 0.92 * np.minimum(ax, 90)
     scoop = 206 + drop - 52 * smoothstep(20, 92, ax)
@@ -152,7 +153,8 @@ def _garment(
         for by in (186, 252):
             btn = smoothstep(4.9, 4.3, np.hypot(x - 1, y - by - drop)) * (1 - leaf)
             rise = rise + 1.2 * btn
-            tint = tint * (1 - 0.7 * btn[..., None]) + linear((196, 190, 180)) * 0.6 * btn[..., None]
+            tint = tint * (1 - 0.7 * btn[..., None])
+            tint = tint + linear((196, 190, 180)) * 0.6 * btn[..., None]
     rise = blur(rise.astype(np.float32), 0.5, per_mm)
     return cover, rise, weave.astype(np.float32), tint
 
@@ -165,7 +167,7 @@ def _polygon(points: NDArray, x: Field, y: Field, per_mm: float) -> Field:
     return mask.astype(np.float32) / 255
 
 
-def backdrop(a: Anatomy, size: int, seed: int, bright: float, tone: tuple[int, int, int]) -> NDArray:
+def backdrop(size: int, seed: int, tone: tuple[int, int, int]) -> NDArray[np.float32]:
     """A painted studio backdrop, lit brighter behind the sitter, linear RGB."""
     rng = np.random.Generator(np.random.PCG64(seed + 77))
     n = 256
@@ -173,7 +175,7 @@ def backdrop(a: Anatomy, size: int, seed: int, bright: float, tone: tuple[int, i
     glow = np.exp(-(((xx - 0.10) / 0.50) ** 2 + ((yy + 0.10) / 0.52) ** 2))
     mottled = (0.5 * noise(rng, (n, n), 60, 1.0) + 0.3 * noise(rng, (n, n), 26, 1.0)
                + 0.15 * noise(rng, (n, n), 11, 1.0))
-    level = bright * (0.48 + 0.62 * glow) * (1 + 0.055 * mottled)
+    level = (0.48 + 0.62 * glow) * (1 + 0.055 * mottled)
     out = linear(tone)[None, None] * level[..., None]
     out = out * (1 + 0.03 * noise(rng, (n, n), 40, 1.0)[..., None] * np.array([1, 0, -1.0]))
     return cv2.resize(out.astype(np.float32), (size, size), interpolation=cv2.INTER_CUBIC)

@@ -17,7 +17,7 @@ PIVOT = np.array([0.0, 60.0, -85.0])  # the head turns about the top of the neck
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """A square picture `pixels` wide showing `frame` mm, its centre `centre_y` mm below the eyes."""
+    """A square picture: `pixels` show `frame` mm, the centre `centre_y` mm below the eyes."""
 
     pixels: int
     turn: NDArray[np.float64]

@@ -72,14 +72,14 @@ CAST: tuple[Part, ...] = (
         iris=(96, 112, 78), hair=(140, 66, 32), brow=(122, 70, 42), freckles=0.9, ruddy=1.3,
         lines=0.08, hair_style="curly", garment="crew", cloth=(46, 62, 58),
         backdrop=(104, 112, 118), asymmetry=607)),
-    Part("Nadia", 707, "about 55", "tan", "dark brown, tied back", Anatomy(
-        age=56, masculine=0.2, fullness=0.35, width=0.98, length=0.97, jaw_width=1.0,
+    Part("Nadia", 707, "about 55", "tan", "greying brown, long", Anatomy(
+        age=56, masculine=0.2, fullness=0.35, width=0.98, length=0.96, jaw_width=0.96,
         chin_width=0.98, cheekbone=1.0, brow_ridge=0.25, eye_gap=62, eye_width=29.5,
         eye_open=0.92, eye_tilt=1.5, lid_hood=0.55, nose_width=1.0, bridge_width=1.05,
         bridge_height=1.1, nose_length=1.05, nose_hump=0.8, mouth_width=50, upper_lip=5.4,
         lower_lip=7.6, brow_arch=1.3, brow_thick=0.8, skin=(198, 150, 118), lips=(164, 88, 82),
-        iris=(72, 50, 30), hair=(58, 40, 32), brow=(54, 40, 34), lines=0.75, grey=0.12,
-        makeup=0.4, hair_style="back", garment="vneck", cloth=(84, 44, 54),
+        iris=(72, 50, 30), hair=(58, 40, 32), brow=(54, 40, 34), lines=0.7, grey=0.3,
+        makeup=0.6, hair_style="parted", garment="vneck", cloth=(84, 44, 54),
         backdrop=(140, 134, 124), asymmetry=708)),
     Part("Kofi", 808, "about 50", "dark brown", "greying, cropped, beard", Anatomy(
         age=51, masculine=0.95, fullness=0.1, width=1.0, length=1.04, jaw_width=1.12,

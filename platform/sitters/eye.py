@@ -54,7 +54,8 @@ def _one(
 
     base = linear(a.iris)
     fibre = noise(rng, (64, 256), 1.0, 8.0)
-    fibre = 0.6 * _polar(fibre, ang, rad) + 0.5 * np.sin(ang * 37 + 2.1 * _polar(fibre, ang * 0.7, rad))
+    fibre = 0.6 * _polar(fibre, ang, rad) + 0.5 * np.sin(
+        ang * 37 + 2.1 * _polar(fibre, ang * 0.7, rad))
     t = np.clip(rad / IRIS, 0, 1.2)
     iris = np.broadcast_to(base, (*shape, 3)).astype(np.float32) * (
         1.25 + 0.42 * fibre * smoothstep(0.3, 0.6, t))[..., None]

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from primafacie.platform.sitters.anatomy import Anatomy
 from primafacie.platform.sitters.relief import Relief
 
-
 LENS = ((25.0, 17.0), (22.5, 20.0))  # half width and half height: square, round
 
 
@@ -32,6 +31,6 @@ def rims(a: Anatomy, r: Relief) -> list[NDArray[np.float64]]:
     for side in (-1, 1):
         x0 = side * (abs(r.eyes[1].cx) + 1.5 + rx)
         v = np.linspace(0, 1, 12)
-        made.append(np.stack([x0 + side * 9.5 * np.minimum(1, v * 3) * (74 * a.width - abs(x0)) / 12,
-                              -2.0 + 1.0 * v, 14.0 - 88 * v], -1))
+        flare = 9.5 * np.minimum(1, v * 3) * (74 * a.width - abs(x0)) / 12
+        made.append(np.stack([x0 + side * flare, -2.0 + v, 14.0 - 88 * v], -1))
     return made

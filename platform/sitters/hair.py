@@ -50,7 +50,8 @@ def brows(a: Anatomy, r: Relief) -> Strands:
     pts, n = [], int(620 * (0.6 + 0.45 * a.brow_thick))
     for eye, line in zip(r.eyes, r.brow_lines, strict=True):
         t = rng.beta(1.25, 1.30, n)
-        half = 4.3 * a.brow_thick * np.interp(t, [0, 0.08, 0.3, 0.65, 1], [0.5, 0.85, 1, 0.68, 0.10])
+        half = 4.3 * a.brow_thick * np.interp(
+            t, [0, 0.08, 0.3, 0.65, 1], [0.5, 0.85, 1, 0.68, 0.10])
         off = np.clip(rng.normal(0, 0.42, n), -1, 1) * half
         grid_t = np.linspace(0, 1, len(line))
         x = np.interp(t, grid_t, line[:, 0]) + rng.normal(0, 0.4, n)
@@ -58,7 +59,7 @@ def brows(a: Anatomy, r: Relief) -> Strands:
         slope = np.gradient(line[:, 1], line[:, 0] * eye.side)
         along = np.arctan(np.interp(t, grid_t, slope))
         lift = np.interp(t, [0, 0.15, 0.4, 1], [1.15, 0.75, 0.36, 0.05]) + rng.normal(0, 0.16, n)
-        lift = lift - 0.30 * off / np.maximum(half, 0.3) * -1 * np.interp(t, [0, .4], [0.3, 1.3])
+        lift = lift + 0.30 * off / np.maximum(half, 0.3) * np.interp(t, [0, 0.4], [0.3, 1.3])
         length = rng.uniform(3.8, 7.6, n) * np.interp(t, [0, .5, 1], [0.85, 1.0, 0.62])
         s = np.linspace(0, 1, 5)[None]
         bend = lift[:, None] * (1 - 0.55 * s) - along[:, None]
@@ -293,7 +294,8 @@ def _short(a: Anatomy, r: Relief, rng: np.random.Generator) -> list[Strands]:
     lift = (0.25 + (0.9 if swept else 0.55) * top) * (1 + 0.2 * cj[:, 4])
     room = 1.5 + 7.5 * top * rng.uniform(0.2, 1, n)
     pts = _grow(a, roots, out, comb, length, lift, room, (0.0, 0.45), 11)
-    pts = _lock(pts, clump, 0.42) + rng.normal(0, 0.5, (n, 1, 3)) * np.linspace(0, 1, 11)[None, :, None]
+    loose = rng.normal(0, 0.5, (n, 1, 3)) * np.linspace(0, 1, 11)[None, :, None]
+    pts = _lock(pts, clump, 0.42) + loose
     pts = _stray(pts, rng, 0.02, 4)
     return [_finish(a, rng, pts, clump, rng.uniform(0.15, 1, n), 0.26)]
 
@@ -397,7 +399,6 @@ def _curly(a: Anatomy, r: Relief, rng: np.random.Generator) -> list[Strands]:
 
 def draw(
     canvas: NDArray[np.uint8], sets: list[Strands], camera: Camera, light: Light, scene: Field,
-    cover: float = 1.0,
 ) -> None:
     """Draw strands, far ones first, on a premultiplied RGBA canvas (gamma 2) in place.
 
@@ -429,7 +430,7 @@ def draw(
     xy = np.concatenate(ends)
     z = np.concatenate(depths)
     rgb = np.concatenate(colours)
-    wide = np.concatenate(wides) * camera.per_mm * cover
+    wide = np.concatenate(wides) * camera.per_mm
     order = np.argsort(z, kind="stable")
     # a line is at least a pixel wide: thinner hairs are drawn fainter
     alpha = np.clip(wide, 0.12, 1.0)
@@ -477,7 +478,7 @@ def _fibre(s: Strands, at: NDArray, t: NDArray, light: Light, camera: Camera) ->
         gate = (face * own)[..., None]
         out += gate * tint * (base * (0.72 * diffuse)[..., None]
                               + s.gloss * 0.075 * first[..., None]
-                              + s.gloss * 1.0 * base * second[..., None])
+                              + s.gloss * base * second[..., None])
     up = 0.5 - 0.5 * n[..., 1]
     bowl = (np.asarray(light.ground) + (np.asarray(light.sky) - np.asarray(light.ground))
             * up[..., None])

@@ -130,7 +130,8 @@ def shade(s: Surface, light: Light, turn: Vec, seen: Field, ao: Field) -> NDArra
     for c, mm in enumerate(SCATTER_MM):
         soft = normals(blur(s.height, mm * 0.8, s.per_mm), s.per_mm)
         k = (0.53, 0.57, 0.60)[c]
-        mixed = soft * (s.scatter * (1 - k))[..., None] + fine * (1 - s.scatter * (1 - k))[..., None]
+        share = (s.scatter * (1 - k))[..., None]
+        mixed = soft * share + fine * (1 - share)
         wrap = np.float32((0.17, 0.09, 0.06)[c]) * s.scatter
 
         def lamp(v: Vec, mixed: NDArray = mixed, wrap: Field = wrap) -> Field:
@@ -146,7 +147,7 @@ def shade(s: Surface, light: Light, turn: Vec, seen: Field, ao: Field) -> NDArra
         spread = blur(lit, mm, s.per_mm)
         lit = spread * s.scatter + lit * (1 - s.scatter)
         out[..., c] = s.albedo[..., c] * lit
-    sheen = np.zeros(s.height.shape + (3,), np.float32)
+    sheen = np.zeros((*s.height.shape, 3), np.float32)
     for v, rgb, gate in ((key, light.key_rgb, seen), (fill, light.fill_rgb, ao),
                          (rim, light.rim_rgb, ao)):
         lobe = 0.72 * ggx(fine, v, eye, s.rough) + 0.28 * ggx(fine, v, eye, s.rough * 0.6)

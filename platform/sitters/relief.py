@@ -177,7 +177,7 @@ def sculpt(a: Anatomy) -> Relief:
     ys = np.array([-125, -112, -92, -72, -50, -30, -17, -5, 10, 0.63 * nose_y, nose_y, mouth_y,
                    mouth_y + 17, chin_y - 13, chin_y - 2, chin_y + 12])
     ridge = 2.2 * a.brow_ridge
-    zs = np.array([-34, -14, 5, 14.5, 19, 20.5, 20.5 + ridge, 16.0 + 0.4 * ridge, 14, 16, 19.0, 19.0,
+    zs = np.array([-34, -14, 5, 14.5, 19, 20.5, 20.5 + ridge, 16 + 0.4 * ridge, 14, 16, 19, 19,
                    15.6, 17 + a.chin_forward, 13 + a.chin_forward, 4])
     zm = PchipInterpolator(ys, zs)(y0[:, 0]).astype(np.float32)[:, None]
     reach = PchipInterpolator(
@@ -304,8 +304,8 @@ def _nose(a: Anatomy, x: Field, y: Field, z: Field, nose_y: float) -> tuple[Fiel
     ax = np.abs(x)
     tip_y = nose_y - 10.5 + a.tip_turn
     f, bh = a.nose_forward, a.bridge_height
-    ys = np.array([-22, -12, -4, 0.16 * tip_y, 0.43 * tip_y, 0.73 * tip_y, tip_y - 3, tip_y + 1.5, nose_y - 4.6, nose_y - 0.6,
-                   nose_y + 4.5])
+    ys = np.array([-22, -12, -4, 0.16 * tip_y, 0.43 * tip_y, 0.73 * tip_y, tip_y - 3,
+                   tip_y + 1.5, nose_y - 4.6, nose_y - 0.6, nose_y + 4.5])
     hs = np.array([0, 0.3, 2.0 * bh, 6.2 * bh + 0.6 * a.nose_hump, 10.8 * bh + 1.6 * a.nose_hump,
                    15.5 * f + 0.8 * a.nose_hump, 20.6 * f, 20.8 * f, 15.5 * f, 5.5, 0])
     h = PchipInterpolator(ys, hs, extrapolate=False)(y)
@@ -372,7 +372,7 @@ def _mouth(a: Anatomy, lips: Lips, x: Field, y: Field, z: Field) -> Field:
     z = z - (1.6 + 0.8 * t**2) * seam
     corner = np.zeros_like(z)
     for s in (-1, 1):
-        corner += lump(x, y, (s * lips.half * 1.0, float(lips.y - lips.corner)), (2.6, 2.2))
+        corner += lump(x, y, (s * lips.half, float(lips.y - lips.corner)), (2.6, 2.2))
         corner -= 0.5 * lump(x, y, (s * (lips.half + 5.5), float(lips.y - lips.corner)), (4, 5))
     return (z - 1.3 * corner).astype(np.float32)
 

@@ -78,14 +78,15 @@ def paint(a: Anatomy, r: Relief) -> Surface:
     for line in r.brow_lines:
         ys, xs = window(tuple(line.min(0) - 9), tuple(line.max(0) + 9))
         d, t = stroke_distance(line, x[ys, xs], y[ys, xs])
-        under = np.exp(-((d / (3.0 * a.brow_thick)) ** 2)) * (0.38 - 0.12 * t) * smoothstep(0.0, 0.14, t)
+        under = np.exp(-((d / (3.0 * a.brow_thick)) ** 2)) * (0.38 - 0.12 * t)
+        under = under * smoothstep(0.0, 0.14, t)
         albedo[ys, xs] = _mix(albedo[ys, xs], linear(a.brow) * 0.6 + base * 0.25, under * 0.9)
     if a.hair_style != "bald":
         roots = linear(a.hair) * (1 - a.grey) + linear((150, 146, 140)) * a.grey
         albedo = _mix(albedo, roots * 0.9 + base * 0.10, 0.72 * scalp_zone(a, r))
     # lips
     mask = lips_mask(r)
-    wrinkle = noise(rng, (shape[0], shape[1] * 1), 0.9)
+    wrinkle = noise(rng, shape, 0.9)
     wrinkle = blur(wrinkle, 0.25)
     vertical = _streaks(rng, shape)
     tone = linear(a.lips)
@@ -106,7 +107,8 @@ def paint(a: Anatomy, r: Relief) -> Surface:
         x, y, (0, r.chin_y - 12), (10, 7)) + 0.5 * lump(ax, y, (42, 20), (12, 9))
     dull = 0.05 * (1 - pale)  # a sheen shows more on dark skin
     rough = 0.54 + dull - 0.07 * np.clip(zone_t, 0, 1) + 0.02 * noise(rng, shape, 5)
-    gloss = (0.62 - 0.12 * (1 - pale)) + 0.26 * np.clip(zone_t, 0, 1.2) + 0.10 * noise(rng, shape, 1.5)
+    gloss = 0.62 - 0.12 * (1 - pale) + 0.26 * np.clip(zone_t, 0, 1.2)
+    gloss = gloss + 0.10 * noise(rng, shape, 1.5)
     rough = rough * (1 - mask) + (0.42 - 0.06 * a.makeup) * mask
     gloss = gloss * (1 - mask) + (0.85 + 0.10 * vertical + 0.4 * a.makeup) * mask
     gloss = gloss * (1 - 0.9 * r.nostril) * (1 - 0.7 * seam)
@@ -122,7 +124,8 @@ def paint(a: Anatomy, r: Relief) -> Surface:
 
 def _streaks(rng: np.random.Generator, shape: tuple[int, int]) -> Field:
     """Fine upright furrows, as lips have."""
-    raw = rng.standard_normal((int(shape[0] / (4 * PER_MM)), int(shape[1] / (0.5 * PER_MM)))).astype(np.float32)
+    rows, columns = int(shape[0] / (4 * PER_MM)), int(shape[1] / (0.5 * PER_MM))
+    raw = rng.standard_normal((rows, columns)).astype(np.float32)
     out = cv2.resize(raw, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC)
     return ((out - out.mean()) / out.std()).astype(np.float32)
 
@@ -185,4 +188,4 @@ def beard_zone(a: Anatomy, r: Relief) -> Field:
     zone = np.maximum.reduce([sides, chin, tache, link])
     zone = zone * (1 - blur(lips_mask(r), 0.8))
     burns = smoothstep(58, 64, ax) * smoothstep(-10, 8, y)
-    return np.clip(np.maximum(zone, burns), 0, 1).astype(np.float32)
+    return (np.clip(np.maximum(zone, burns), 0, 1) * (r.inside > 0.5)).astype(np.float32)

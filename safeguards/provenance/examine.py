@@ -64,6 +64,7 @@ DEADLINE = 30.0
 LEAST_SOUND = 1.0  # seconds below which nothing can be read
 WITHDRAWN = frozenset({"withdrawn", "revoked", "erased"})
 _MARK_SECONDS = 10.0  # what reading the marks of an unmarked film may take
+_PARTS = 4  # a film is compared in quarters
 _STRUCTURAL = frozenset(
     {
         "the file's own structure",
@@ -94,6 +95,7 @@ class _Case:
     marks: Marks = _NOTHING
     match: _Match | None = None
     content: float | None = None
+    foreign_parts: int = 0
     log: LogStanding = LogStanding.NOT_CHECKED
     authorisation: LogStanding = LogStanding.NOT_CHECKED
     not_checked: list[str] = field(default_factory=list)
@@ -243,8 +245,15 @@ def _compare(case: _Case) -> None:
     except MarkError:
         case.not_checked.append("whether the picture is the registered one: no fingerprint is kept")
         return
-    agreement = fingerprint.agreement(case.film.frames, case.marks.picture.geometry)
-    case.content = float(np.clip(agreement, -1.0, 1.0))
+    frames, geometry = case.film.frames, case.marks.picture.geometry
+    case.content = float(np.clip(fingerprint.agreement(frames, geometry), -1.0, 1.0))
+    if len(frames) < 2 * _PARTS:
+        case.not_checked.append("whether a part of the film was replaced: too few frames")
+        return
+    parts = (
+        frames[len(frames) * i // _PARTS : len(frames) * (i + 1) // _PARTS] for i in range(_PARTS)
+    )
+    case.foreign_parts = sum(fingerprint.agreement(p, geometry) < THRESHOLD for p in parts)
 
 
 # 6 the log -------------------------------------------------------------------------------------
@@ -428,6 +437,8 @@ def _judge_marks(case: _Case) -> tuple[Level, str]:
         )
     unmarked = marks.agreement is Agreement.SOUND_UNMARKED
     doubt = " Its sound carries no readable mark and may have been replaced." if unmarked else ""
+    if case.foreign_parts:
+        doubt += " Part of the film shows something else."
     return (
         Level.RECOVERED,
         "The credential is gone and the file was changed, but its invisible mark identifies an "
@@ -499,6 +510,9 @@ def _lines(case: _Case) -> tuple[Line, ...]:
                 case.content >= THRESHOLD,
             )
         )
+        text = f"{case.foreign_parts} of {_PARTS} parts of the film show something else"
+        if case.film is not None and len(case.film.frames) >= 2 * _PARTS:
+            lines.append(Line(Technique.FINGERPRINT, "All parts", text, case.foreign_parts == 0))
     lines.extend(_log_lines(case))
     return tuple(lines)
 

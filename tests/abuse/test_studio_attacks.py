@@ -102,7 +102,7 @@ def test_an_unsealed_clip_cannot_be_saved() -> None:
 #: Modules of pure data, arithmetic or input checks, none of which can make a frame or a track of
 #: somebody. Everything public outside them must ask for an admission first.
 WITHOUT_A_DOOR = {
-    "child", "clip", "controls", "engine", "errors", "espeak", "faces", "head", "landmarks",
+    "child", "clip", "controls", "engine", "info", "errors", "espeak", "faces", "head", "landmarks",
     "ledger", "measures", "motion", "permit", "picture", "portrait", "sandbox", "studio", "voice",
     "exports",
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""One video's life through the browser: invited, consented, reviewed, asked for, watched, withdrawn.
+"""One video through the browser: invited, consented, reviewed, asked for, watched, withdrawn.
 
 A real browser (Debian's chromium) under the strict Content-Security-Policy; no word on its console
 may be an error, and no page may break an accessibility rule. The worker's gate asks the real

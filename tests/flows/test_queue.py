@@ -60,9 +60,7 @@ def allow(services: Any, request: Request) -> None:
     """The two entries that come before any work."""
     for kind in (Kind.DECISION_GENERATE, Kind.PERMIT_ISSUED):
         services.queue.record(
-            services.journal.event(
-                kind, request.requester_id, rid=request.rid, out=Outcome.ALLOW
-            )
+            services.journal.event(kind, request.requester_id, rid=request.rid, out=Outcome.ALLOW)
         )
 
 
@@ -265,9 +263,7 @@ class TestWork:
         rid = house.submit(house.active()[0]).rid
         work(house)
         receipt = json.loads(house.services.requests.receipt(house.researcher, rid))
-        leaf, _ = verify_leaf(
-            receipt["proof"], receipt["leaf"].encode(), house.services.log.vkeys
-        )
+        leaf, _ = verify_leaf(receipt["proof"], receipt["leaf"].encode(), house.services.log.vkeys)
         assert leaf.kind is Kind.OUTPUT_RELEASED
         assert leaf.fact("file_sha256") == receipt["file_sha256"]
 
@@ -385,7 +381,9 @@ class TestQuotas:
 def lose(house: Any, rid: str) -> None:
     """Make the lease of a running request run out, as if its worker had died."""
     with house.services.database.write() as tx:
-        tx.execute(tables.requests.update().where(tables.requests.c.id == rid).values(lease_until=0))
+        tx.execute(
+            tables.requests.update().where(tables.requests.c.id == rid).values(lease_until=0)
+        )
 
 
 def again(house: Any, rid: str) -> None:
@@ -491,9 +489,7 @@ class TestFencing:
             ("staged", "aborted"),
         ],
     )
-    def test_kill_nine_leaves_exactly_one_outcome(
-        self, house: Any, stage: str, ends: str
-    ) -> None:
+    def test_kill_nine_leaves_exactly_one_outcome(self, house: Any, stage: str, ends: str) -> None:
         rid = house.submit(house.active()[0]).rid
         folder = house.services.settings.data_dir
         script = Path(__file__).parent / "lost_worker.py"

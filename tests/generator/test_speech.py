@@ -14,6 +14,7 @@ from primafacie.generator import espeak
 from primafacie.generator.errors import EngineError, VoiceError
 from primafacie.generator.speech import (
     align,
+    benchmark,
     hearing,
     mel,
     net,
@@ -274,3 +275,35 @@ def test_a_mouth_nobody_moves_is_at_rest():
     mouth = visemes.lips((), np.zeros((100, 26), np.float32), np.zeros(100, bool), 25, 25)
     assert mouth.shape[:, visemes.JAW].max() <= 0.02
     assert mouth.closures == ()
+
+
+# ---- the benchmark -----------------------------------------------------------------------------
+
+
+def test_the_benchmark_ranks_the_text_over_the_sound_over_loudness():
+    clips = synthetic()[3:6]
+    scores = {
+        name: benchmark.score("three", clips, name, benchmark.METHODS[name])
+        for name in ("this engine, along the text", "this engine, sound alone", "loudness")
+    }
+    along, alone, loud = scores.values()
+    assert along.accuracy > alone.accuracy > loud.accuracy + 0.2
+    assert along.f1 > alone.f1 > loud.f1
+    assert along.recall >= 0.97 and along.precision >= 0.97
+    assert alone.recall >= 0.8
+    assert abs(along.offset) <= 10
+    assert alone.speed < 0.2
+    table = benchmark.Benchmark(tuple(scores.values()), (("noise", 0.02),)).table()
+    assert "loudness" in table and "0.020" in table
+
+
+def test_the_benchmark_can_tell_a_perfect_answer_from_silence():
+    clips = synthetic()[:2]
+    perfect = benchmark.score("two", clips, "truth", lambda clip: clip.spans)
+    silent = benchmark.score("two", clips, "nothing", lambda clip: ())
+    assert perfect.accuracy == 1 and perfect.recall == perfect.precision == 1
+    assert silent.recall == 0 and silent.accuracy < 0.5
+
+
+def test_no_sound_without_speech_opens_the_mouth():
+    assert max(width for _, width in benchmark.openings()) <= 0.05

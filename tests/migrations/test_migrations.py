@@ -14,6 +14,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from primafacie.audit import store
 from primafacie.audit import tables as log_tables
 from primafacie.audit.entry import Kind, LogEntry
 from primafacie.audit.log import Log
@@ -50,7 +51,9 @@ def database(request: Any, tmp_path: Path) -> Iterator[Database]:
         running = request.getfixturevalue("cluster")
         name = f"t{uuid.uuid4().hex}"
         running.psql(f"CREATE DATABASE {name};")
-        opened = Database.open(running.get_uri(name).replace("postgresql://", "postgresql+psycopg://"))
+        opened = Database.open(
+            running.get_uri(name).replace("postgresql://", "postgresql+psycopg://")
+        )
     yield opened
     opened.close()
 
@@ -96,8 +99,9 @@ def fill(database: Database) -> None:
                 sha256="0" * 64, language="en", title="t", text="x", added_at=now
             )
         )
-        log.append(tx, LogEntry(Kind.SERVICE_STARTED, "r1", now))
-        log.publish(tx)
+        log.append(tx, LogEntry(Kind.SERVICE_STARTED, "r1", now, facts=(("project", "p"),)))
+        head = log.publish(tx)
+        store.add_cosignature(tx, head.size, "witness", "00000000", "a line")
 
 
 @pytest.mark.parametrize("table", log_tables.APPEND_ONLY)
@@ -109,10 +113,6 @@ def test_the_database_itself_keeps_the_log_append_only(
     fill(database)
     column = next(iter(log_tables.metadata.tables[table].columns)).name
     text = {"UPDATE": f"UPDATE {table} SET {column} = {column}", "DELETE": f"DELETE FROM {table}"}
-    with database.read() as tx:
-        rows = tx.execute(sa.text(f"SELECT COUNT(*) FROM {table}")).scalar()
-    if not rows and database.engine.dialect.name == "sqlite":
-        pytest.skip("SQLite's triggers speak per row, and this table has none here")
     with pytest.raises(sa.exc.DBAPIError, match="append-only"), database.engine.begin() as tx:
         tx.execute(sa.text(text[verb]))
 
@@ -141,7 +141,7 @@ def test_times_keep_their_zone(database: Database) -> None:
     with database.read() as tx:
         assert tx.execute(sa.select(tables.notices.c.added_at)).scalar_one().tzinfo is not None
     with pytest.raises(sa.exc.StatementError, match="zone"), database.write() as tx:
-        tx.execute(tables.notices.update().values(added_at=datetime(2026, 1, 1)))  # noqa: DTZ001
+        tx.execute(tables.notices.update().values(added_at=datetime(2026, 1, 1)))
 
 
 def test_readers_are_not_held_up_by_a_writer(tmp_path: Path) -> None:

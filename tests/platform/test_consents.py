@@ -361,9 +361,7 @@ class TestReceipt:
         _, token = house.active()
         receipt = house.services.consents.receipt(token)
         own = dsse.public_bytes(house.services.keys.signer("consent_key"))
-        check = verify_receipt(
-            receipt.data, platform_key=own, log_vkeys=house.services.log.vkeys
-        )
+        check = verify_receipt(receipt.data, platform_key=own, log_vkeys=house.services.log.vkeys)
         assert check.state == "active"
         assert json.loads(receipt.data)["your_page"].endswith(token)
 
@@ -419,9 +417,7 @@ class TestRegistry:
         first, _ = house.active()
         second, _ = house.active()
         with house.services.database.write() as tx:
-            stolen = tx.execute(
-                templates.select().where(templates.c.consent_id == first)
-            ).first()
+            stolen = tx.execute(templates.select().where(templates.c.consent_id == first)).first()
             tx.execute(
                 templates.update()
                 .where(templates.c.consent_id == second)

