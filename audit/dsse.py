@@ -23,6 +23,21 @@ from primafacie.audit.errors import AuditError
 
 MAX_ENVELOPE = 64 * 1024
 
+#: Encodings of Ed25519 points of order 1, 2, 4 and 8, canonical or not, sign bit cleared
+#: (the list of libsodium's ge25519_has_small_order).
+_SMALL_ORDER = frozenset(
+    bytes.fromhex(text)
+    for text in (
+        "00" * 32,
+        "01" + "00" * 31,
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+        "ec" + "ff" * 30 + "7f",
+        "ed" + "ff" * 30 + "7f",
+        "ee" + "ff" * 30 + "7f",
+    )
+)
+
 
 class EnvelopeError(AuditError):
     """The envelope is malformed, or nobody we know signed it."""
@@ -92,7 +107,14 @@ def verify(
     return Statement(payload, payload_type, tuple(held))
 
 
+def is_weak(public: bytes) -> bool:
+    """Is this one of the small-order points, under which anybody can sign anything?"""
+    return public[:-1] + bytes([public[-1] & 0x7F]) in _SMALL_ORDER if public else True
+
+
 def _holds(public: bytes, signature: bytes, tbs: bytes) -> bool:
+    if is_weak(public):
+        return False
     try:
         Ed25519PublicKey.from_public_bytes(public).verify(signature, tbs)
     except (InvalidSignature, ValueError):

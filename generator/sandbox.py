@@ -27,7 +27,12 @@ FORBIDDEN_CALLS: Final = (
     "process_vm_readv", "process_vm_writev", "mount", "umount2", "pivot_root", "chroot", "bpf",
     "keyctl", "add_key", "request_key", "unshare", "setns", "io_uring_setup", "kexec_load",
     "init_module", "finit_module", "delete_module", "open_by_handle_at", "perf_event_open",
-    "userfaultfd", "swapon", "swapoff", "reboot", "sethostname", "settimeofday", "clock_settime",
+    "chmod", "fchmod", "fchmodat", "fchmodat2", "chown", "fchown", "lchown", "fchownat",
+    "setxattr", "lsetxattr", "fsetxattr", "removexattr", "utime", "utimes", "utimensat",
+    "futimesat", "truncate", "ftruncate", "fallocate", "link", "linkat", "symlink", "symlinkat",
+    "rename", "renameat", "renameat2", "unlink", "unlinkat", "mknod", "mknodat", "mkdir", "mkdirat",
+    "rmdir", "personality", "userfaultfd", "swapon", "swapoff", "reboot", "sethostname",
+    "settimeofday", "clock_settime",
 )  # fmt: skip
 
 
@@ -135,6 +140,8 @@ def probe() -> dict[str, bool]:
         "other files": _blocked(lambda: os.listdir("/root" if os.geteuid() == 0 else "/home")),
         "passwords": _blocked(lambda: Path("/etc/passwd").read_bytes()),
         "writing": _blocked(lambda: Path("/tmp/primafacie-probe").write_bytes(b"x")),
+        "changing modes": _blocked(lambda: os.chmod(sys.prefix, os.stat(sys.prefix).st_mode)),
+        "truncating": _blocked(lambda: os.ftruncate(1, 0)),
         "programs": _blocked(lambda: os.execv("/bin/true", ["true"])),
     }
 

@@ -65,8 +65,10 @@ class Studio:
     clip closed before the next begins.
     """
 
-    def __init__(self, trust: StudioTrust) -> None:
+    def __init__(self, trust: StudioTrust, must_hold: bool) -> None:
+        """must_hold: refuse to work unless the kernel enforces the sandbox (production)."""
         self._trust = trust
+        self._must_hold = must_hold
         self._child: Child | None = None
         self.sandbox = ""
 
@@ -135,6 +137,9 @@ class Studio:
             hello = self._child.wire.receive_json(START_DEADLINE)
             _raise_refusal(hello)
             self.sandbox = str(hello.get("sandbox", "none"))
+            if self._must_hold and self.sandbox != "enforced":
+                self.close()
+                raise EngineError("the studio's sandbox is not enforced on this machine")
         return self._child.wire
 
     def warm(self) -> str:

@@ -259,7 +259,9 @@ class Capture(ConsentBook):
         settings, notice = self._tools.settings, Notice.of(self._tools.settings)
         photos = tuple(f.sha256 for f in files if f.kind == "photo")
         liveness = liveness_of(row, files, offer.kind)
-        problems = [t for broken, t in _missing(offer, choices, notice, photos, liveness) if broken]
+        sourced = any(f.kind == "provenance" for f in files)
+        rules = _missing(offer, choices, notice, photos, liveness, sourced)
+        problems = [text for broken, text in rules if broken]
         if problems:
             raise InputError("; ".join(problems))
         notice.keep(tx, self._journal.clock)
@@ -297,7 +299,9 @@ class Capture(ConsentBook):
             not_before=rfc3339(begins),
             not_after=rfc3339(begins + timedelta(days=choices.days)),
             liveness=liveness,
-            evidence=tuple(f.sha256 for f in files if f.kind not in ("photo", "voice")),
+            evidence=tuple(
+                f"{f.kind}:{f.sha256}" for f in files if f.kind not in ("photo", "voice")
+            ),
         )
 
     def _countersigned(self, row: Any, signature: bytes) -> tuple[ConsentRecord, bytes]:
@@ -358,7 +362,12 @@ def picture_size(data: bytes) -> tuple[int, int]:
 
 
 def _missing(
-    offer: Offer, choices: Choices, notice: Notice, photos: tuple[str, ...], liveness: int
+    offer: Offer,
+    choices: Choices,
+    notice: Notice,
+    photos: tuple[str, ...],
+    liveness: int,
+    sourced: bool,
 ) -> tuple[tuple[bool, str], ...]:
     audiences = AUDIENCES[: AUDIENCES.index(offer.audience) + 1]
     return (
@@ -371,6 +380,8 @@ def _missing(
         (len(photos) < LEAST_PHOTOS, f"register at least {LEAST_PHOTOS} photos"),
         (offer.kind == SubjectKind.LIVING and liveness < 1,
          "record the statement, or have a reviewer see you live"),
+        (offer.kind in (SubjectKind.SYNTHETIC, SubjectKind.ARTWORK) and not sourced,
+         "the steward must add where the picture comes from"),
         (choices.purpose_text is not None and not 20 <= len(choices.purpose_text.strip()) <= 2000,
          "describe the purpose in 20 to 2000 characters"),
     )  # fmt: skip
@@ -381,6 +392,8 @@ def _public_key(raw: bytes) -> bytes:
         Ed25519PublicKey.from_public_bytes(raw)
     except ValueError as error:
         raise InputError("this is not an Ed25519 public key") from error
+    if dsse.is_weak(raw):
+        raise InputError("under this public key anybody could sign; make another")
     return raw
 
 

@@ -104,7 +104,7 @@ class Offer:
             (not (self.projects or self.requesters), "name a project or a requester"),
             (self.audience not in AUDIENCES, f"the audience is among {', '.join(AUDIENCES)}"),
             (min(numbers) < 1 or max(numbers) > 100_000, "limits are positive numbers"),
-            (not 256 <= self.max_side <= 1080, "the side is 256 to 1080 pixels"),
+            (not 256 <= self.max_side <= 1920, "the longer side is 256 to 1920 pixels"),
             (self.photo_mode not in ("registered", "matched"), "photos: registered or matched"),
             (self.voice_source not in ("own", "synthetic", "clips"),
              "voice: own, synthetic or clips"),
@@ -271,8 +271,11 @@ class ConsentBook:
 
     @staticmethod
     def _void(tx: sa.Connection, consent_id: str) -> None:
+        """The files changed: what was prepared, and what a witness saw, no longer holds."""
         tx.execute(
-            consents.update().where(_C.id == consent_id).values(prepared=None, prepared_public=None)
+            consents.update()
+            .where(_C.id == consent_id)
+            .values(prepared=None, prepared_public=None, witness=None)
         )
 
     # moves -------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-from primafacie.platform.errors import SettingsError, UnavailableError
+from primafacie.platform.errors import ConflictError, SettingsError, UnavailableError
 
 BUSY_MS: Final = 15_000  # how long a SQLite writer waits for another
 READING: Final = {"primafacie_reading": True}
@@ -51,11 +51,14 @@ class Database:
     def write(self) -> Iterator[sa.Connection]:
         """A transaction that holds the write lock from its start: all of it commits, or none.
 
-        Raises UnavailableError when the database refuses (full disk, locked, gone).
+        Raises UnavailableError when the database refuses (full disk, locked, gone), ConflictError
+        when another writer was quicker with the same thing.
         """
         try:
             with self.engine.begin() as connection:
                 yield connection
+        except sa.exc.IntegrityError as error:
+            raise ConflictError("somebody else was quicker with the same; look again") from error
         except DBAPIError as error:
             if _refused(error):
                 raise UnavailableError("the database cannot be written now") from error

@@ -19,18 +19,19 @@ from typing import Final, Protocol
 
 import structlog
 
+from primafacie.audit.entry import Kind, Outcome
+from primafacie.audit.errors import AuditError
 from primafacie.platform.errors import PlatformError
 from primafacie.platform.likenesses import FaceGate
 from primafacie.platform.wiring import Services
 from primafacie.safeguards.asset import Delivery
 from primafacie.safeguards.decision import Refused
-from primafacie.safeguards.errors import GateError
+from primafacie.safeguards.errors import GateError, SafeguardError
 from primafacie.safeguards.request import Request
 
 FIRST_PAUSE: Final = 0.02  # seconds between looks into an empty queue, growing to LAST_PAUSE
 LAST_PAUSE: Final = 0.5
 HOUSEKEEPING: Final = 300.0  # seconds between the slow sweeps
-DELETE_AFTER: Final = timedelta(0)  # quarantined files go with the next sweep: at most minutes
 
 _log = structlog.get_logger("worker")
 
@@ -107,9 +108,26 @@ class Worker:
             except PlatformError as error:  # the log or database cannot be written: fail closed
                 state = "failed"
                 log.error("the request could not be recorded", error=str(error))
+            except Exception:  # a defect of ours: this request fails, the next one is served
+                state = "failed"
+                log.exception("unexpected")
+                self._fail(request)
         log.info("request done", state=state)
         done.append(Done(request.rid, state))
         return True
+
+    def _fail(self, request: Request) -> None:
+        journal = self._services.journal
+        entry = journal.event(
+            Kind.REQUEST_FAILED,
+            request.requester_id,
+            rid=request.rid,
+            out=Outcome.ERROR,
+            why=("unexpected",),
+            payload={"message": "Something unexpected happened. The operator can see what."},
+        )
+        with contextlib.suppress(PlatformError, SafeguardError, AuditError):  # then the sweep does
+            self._services.queue.finish(request, "failed", entry)
 
     def _enrol(self, gate: AnyGate) -> bool:
         waiting = self._services.consents.captured()
@@ -118,6 +136,9 @@ class Worker:
                 self._services.consents.enrol(consent_id, gate.inspector)
             except PlatformError as error:  # somebody else was quicker, or withdrew it
                 _log.info("not enrolled", error=str(error))
+                return False
+            except Exception:  # it stays captured and is tried again after a pause
+                _log.exception("not enrolled")
                 return False
         return bool(waiting)
 

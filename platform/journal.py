@@ -26,7 +26,7 @@ from primafacie.audit.errors import AuditError, NotPublished
 from primafacie.audit.log import Log, Receipt
 from primafacie.platform.clock import Clock, now
 from primafacie.platform.database import Database
-from primafacie.platform.errors import UnavailableError
+from primafacie.platform.errors import PlatformError, UnavailableError
 from primafacie.platform.tables import request_entries, requests
 
 ROOM: Final = 32 * 1024 * 1024  # bytes that must be free on the disk for the log to count as ready
@@ -108,7 +108,7 @@ class Journal:
                 raise _Rehearsal
         except _Rehearsal:
             return True
-        except (AuditError, UnavailableError, OSError, sa.exc.SQLAlchemyError):
+        except (AuditError, PlatformError, OSError, sa.exc.SQLAlchemyError):
             return False
 
     def event(

@@ -15,6 +15,7 @@ from primafacie.audit import store
 from primafacie.audit.entry import Kind
 from primafacie.platform.consent_book import SUBJECT, ConsentView, ReceiptFile, token_digest
 from primafacie.platform.errors import AccessError, LinkError
+from primafacie.platform.requests import let_go
 from primafacie.platform.review import Review
 from primafacie.platform.tables import (
     assets,
@@ -94,6 +95,8 @@ class Portal(Review):
                 self._move(tx, row, _S.WITHDRAWN, Kind.CONSENT_WITHDRAWN, SUBJECT)
                 row = self._row(tx, row.id)
             files = [f.sha256 for f in self._files(tx, row.id)]
+            files += let_go(tx, _R.consent_id == row.id)
+            tx.execute(assets.update().where(assets.c.consent_id == row.id).values(fingerprint=b""))
             self._move(
                 tx, row, _S.ERASED, Kind.CONSENT_ERASED, SUBJECT, receipt_sha256=None, offer={
                     **row.offer, "purpose_text": "", "label": "",

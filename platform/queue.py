@@ -192,13 +192,16 @@ class Queue:
     def release(
         self, request: Request, consent_epoch: int, asset: AssetRecord, entry: LogEntry
     ) -> Receipt:
-        """Release, if the request is still ours and not cancelled, the consent still active in
-        this epoch, and nobody's quota used up meanwhile. Otherwise GateError, and no change."""
+        """Release, if the request is still ours, its permit logged and it not cancelled, the
+        consent still active in this epoch, and nobody's quota used up meanwhile. Otherwise
+        GateError, and no change."""
         file = self._vault.staged(request.rid, request.claim)
         with self._journal.writing() as tx:
             row = tx.execute(sa.select(requests).where(_R.id == request.rid)).first()
             if row is None or row.cancel:
                 raise GateError("the request was cancelled")
+            if not row.permitted:
+                raise GateError("no permit was logged for this request")
             self._consent_holds(tx, request.consent_id, consent_epoch)
             self._quotas_hold(tx, request)
             receipt = self._journal.append(tx, entry)

@@ -32,12 +32,13 @@ from primafacie.platform.errors import (
 )
 from primafacie.platform.journal import Journal
 from primafacie.platform.queue import Queue, outputs_of
-from primafacie.platform.tables import request_entries, request_stages, requests
+from primafacie.platform.tables import consents, request_entries, request_stages, requests
 from primafacie.platform.vault import Vault
 from primafacie.safeguards.decision import Reason
 
 DONE: Final = ("released", "refused", "withheld", "failed", "aborted", "cancelled")
 STATES: Final = ("queued", "running", *DONE)
+CONSENT_OVER: Final = ("withdrawn", "expired", "revoked", "superseded", "rejected", "erased")
 WAITING: Final = 20  # requests one person may have in the queue
 _OVERSEERS: Final = ("reviewer", "steward", "auditor", "admin")
 _ID = re.compile(r"[0-9a-f]{32}")
@@ -301,20 +302,18 @@ class Requests:
             return outputs_of(tx, released_by(user_id), midnight)[1]
 
     def forget_uploads(self, before: datetime) -> int:
-        """Delete the uploads of requests that ended before then and that nothing else needs.
-        The rows keep the digests."""
-        ended = sa.select(_R.photo_sha256, _R.voice_sha256).where(
-            _R.finished_at < before, _R.kept.is_(True)
+        """Delete the uploads of requests that ended before then, or whose consent has ended, and
+        that nothing else needs. The rows keep the digests. Returns how many requests."""
+        over = sa.select(consents.c.id).where(consents.c.state.in_(CONSENT_OVER))
+        due = sa.and_(
+            _R.finished_at.is_not(None),
+            _R.kept,
+            sa.or_(_R.finished_at < before, _R.consent_id.in_(over)),
         )
         with self._journal.writing() as tx:
-            pairs = tx.execute(ended).all()
-            tx.execute(
-                requests.update()
-                .where(_R.finished_at < before, _R.kept.is_(True))
-                .values(kept=False)
-            )
-        self._vault.drop(digest for pair in pairs for digest in pair)
-        return len(pairs)
+            digests = let_go(tx, due)
+        self._vault.drop(digests)
+        return len(digests) // 2
 
     # -------------------------------------------------------------------------------------------
 
@@ -435,6 +434,15 @@ class Requests:
             _R.state == "queued", _R.queue == row.queue, _R.received_at < row.received_at
         )
         return int(tx.execute(ahead).scalar_one()) + 1
+
+
+def let_go(tx: sa.Connection, which: sa.ColumnElement[bool]) -> list[str]:
+    """Say that these requests need their uploads no more; the digests, to be dropped after the
+    commit."""
+    chosen = sa.select(_R.photo_sha256, _R.voice_sha256).where(which)
+    digests = [digest for pair in tx.execute(chosen).all() for digest in pair]
+    tx.execute(requests.update().where(which).values(kept=False))
+    return digests
 
 
 def _same_key(actor: Account, submission: Submission) -> str | None:

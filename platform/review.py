@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -32,12 +32,14 @@ from primafacie.platform.tables import (
     consent_links,
     consent_moves,
     consents,
+    requests,
     templates,
 )
 from primafacie.safeguards.consent import ConsentState
 from primafacie.safeguards.errors import FaceError
 from primafacie.safeguards.face import DENY, FaceTemplate
 
+LONGEST_IDLE: Final = timedelta(days=3 * 365)  # after that no biometric data may be kept
 ATTACHED: Final = ("id-check", "written-release", "witness", "provenance")
 _READERS: Final = ("steward", "reviewer", "auditor", "admin")
 _C = consents.c
@@ -133,8 +135,8 @@ class Review(ConsentBook):
         with self._journal.writing() as tx:
             row = self._draft_row(tx, consent_id)
             self._second_person(actor, row)
-            tx.execute(consents.update().where(_C.id == consent_id).values(witness=actor.user_id))
             self._void(tx, consent_id)
+            tx.execute(consents.update().where(_C.id == consent_id).values(witness=actor.user_id))
             self._log(tx, row, Kind.CONSENT_DRAFT, actor.user_id, why=("witnessed",))
 
     def pending(self, actor: Account) -> tuple[ConsentView, ...]:
@@ -162,25 +164,25 @@ class Review(ConsentBook):
     def activate(
         self, actor: Account, consent_id: str, watched: bool, note: str = ""
     ) -> ConsentView:
-        """Put in force what the subject signed. watched: the reviewer watched the recording.
+        """Put in force what the subject signed. watched: the reviewer says to have looked at the
+        photos, the recording and every document.
 
-        Raises AccessError without four eyes, ConflictError without a face template or, where the
-        liveness rests on the recording, without having watched it.
+        Raises AccessError without four eyes, ConflictError without a face template or a look.
         """
         actor.require("reviewer")
         with self._journal.writing() as tx:
             row = self._row(tx, consent_id)
             if row.state != _S.UNDER_REVIEW:
                 raise ConflictError(f"the consent is {row.state}, not under review")
-            record, _ = self._tools.likenesses.record(tx, row)
+            self._tools.likenesses.record(tx, row)  # raises unless both signatures hold
             self._second_person(actor, row)
             enrolled = sa.select(templates.c.model).where(
                 templates.c.consent_id == row.id, templates.c.version == row.version
             )
             if tx.execute(enrolled).first() is None:
                 raise ConflictError(f"there is no face template: {row.enrolment}")
-            if record.liveness == 1 and not watched:
-                raise ConflictError("watch the recording before you put the consent in force")
+            if not watched:
+                raise ConflictError("look at all the evidence before you put the consent in force")
             self._move(
                 tx, row, _S.ACTIVE, Kind.CONSENT_ACTIVATED, actor.user_id,
                 out=Outcome.ALLOW, note=note, reviewer=actor.user_id,
@@ -292,15 +294,17 @@ class Review(ConsentBook):
         return ""
 
     def expire(self) -> int:
-        """End what has run out: consents past their date, drafts whose link is dead."""
+        """End what has run out: consents past their date or untouched for three years, drafts
+        whose link is dead."""
         now = self._journal.clock()
+        idle = _untouched_since(now - LONGEST_IDLE)
         living = (_S.CAPTURED, _S.UNDER_REVIEW, _S.ACTIVE, _S.SUSPENDED)
         alive = sa.select(consent_links.c.consent_id).where(
             consent_links.c.expires_at > now, consent_links.c.used_at.is_(None)
         )
         due = sa.select(_C.id).where(
             sa.or_(
-                sa.and_(_C.state.in_(living), _C.not_after <= now),
+                sa.and_(_C.state.in_(living), sa.or_(_C.not_after <= now, idle)),
                 sa.and_(_C.state == _S.DRAFT.value, _C.id.not_in(alive)),
             )
         )
@@ -369,6 +373,8 @@ class Review(ConsentBook):
             part |= self._tools.projects.get(project_id).people
         if actor.user_id in part:
             raise AccessError("a second person, who asked for nothing here, must decide this")
+        if actor.has("steward"):
+            raise AccessError("whoever can draft consents cannot review them; use two accounts")
 
     def _may_see(self, actor: Account, view: ConsentView) -> bool:
         if actor.has(*_READERS) or actor.user_id in view.requesters:
@@ -390,3 +396,10 @@ class Review(ConsentBook):
             )
             move = tx.execute(last.limit(1)).one()
         return write_receipt(self._tools, record, envelope, move.state, move.log_index, token)
+
+
+def _untouched_since(moment: datetime) -> sa.ColumnElement[bool]:
+    """Names the consents that neither moved nor were asked for since then."""
+    moved = sa.select(consent_moves.c.consent_id).where(consent_moves.c.at > moment)
+    asked = sa.select(requests.c.consent_id).where(requests.c.received_at > moment)
+    return sa.and_(_C.id.not_in(moved), _C.id.not_in(asked))

@@ -89,7 +89,6 @@ class Settings(BaseSettings):
     trust_anchor: Path | None = Field(None, description="PEM root of the C2PA signing chain.")
     tsa_url: str = Field("", description="RFC 3161 time stamp service; empty: the keyring's own.")
     tsa_anchor: Path | None = Field(None, description="PEM root of the time stamp service.")
-    broker: str = Field("", description="redis:// or amqp:// address for wake-ups; empty: poll.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severe line that is written to stderr."
     )

@@ -164,7 +164,7 @@ def _strands(seed: int, smile: float) -> tuple[list[hair.Strands], list[hair.Str
     return fine + ([grown] if grown else []), hair.head_of_hair(a, r)
 
 
-def _bleed(colour: NDArray, trusted: NDArray[np.bool_]) -> NDArray[np.float32]:
+def _bleed(colour: Field, trusted: NDArray[np.bool_]) -> Field:
     """Carry colours a little over the head's edge, so that no sample there reads the void."""
     keep = trusted.astype(np.float32)
     near = cv2.GaussianBlur(colour * keep[..., None], (0, 0), 4)
@@ -202,7 +202,7 @@ class _Exposure:
         image = image * (1 - locks_alpha[..., None]) + locks
         return self._print(image)
 
-    def _head(self) -> tuple[NDArray, Field, Field]:
+    def _head(self) -> tuple[Field, Field, Field]:
         key = unit(self.turn.T @ unit(self.light.key))
         seen = shadow(self.relief.height, PER_MM, key)
         lit = shade(self.surface, self.light, self.turn, seen, self.open)
@@ -218,7 +218,7 @@ class _Exposure:
         cover = (z > FAR + 1).astype(np.float32)
         return np.clip(colour, 0, None), z, cv2.GaussianBlur(cover, (0, 0), 0.7)
 
-    def _body(self, depth: Field) -> tuple[NDArray, Field, Field]:
+    def _body(self, depth: Field) -> tuple[Field, Field, Field]:
         gx, gy = self.camera.plane(2)
         per_mm = self.camera.per_mm / 2
         s, alpha = bust.model(self.a, gx, gy, per_mm)
@@ -243,7 +243,7 @@ class _Exposure:
         small = cv2.GaussianBlur(small, (0, 0), 9 * k)
         return 1 - 0.55 * cv2.resize(small, (n, n), interpolation=cv2.INTER_LINEAR)
 
-    def _strands(self, sets: list[hair.Strands], scene: Field) -> tuple[NDArray, Field]:
+    def _strands(self, sets: list[hair.Strands], scene: Field) -> tuple[Field, Field]:
         n = self.camera.pixels
         canvas = np.zeros((n, n, 4), np.uint8)
         hair.draw(canvas, sets, self.camera, self.light, scene)
@@ -263,7 +263,7 @@ class _Exposure:
         out = (1 - 0.45 * near) * (1 - 0.50 * cast)
         return cv2.resize(out, (n, n), interpolation=cv2.INTER_LINEAR)
 
-    def _glasses(self, image: NDArray, depth: Field) -> NDArray:
+    def _glasses(self, image: Field, depth: Field) -> Field:
         if self.a.glasses == "none":
             return image
         n = self.camera.pixels
@@ -303,13 +303,13 @@ class _Exposure:
         colour = base * (0.25 + 1.1 * nl)[..., None] + 0.35 * shine[..., None]
         return image * (1 - on[..., None]) + colour.astype(np.float32) * on[..., None]
 
-    def _backdrop(self) -> NDArray:
+    def _backdrop(self) -> Field:
         tone = self.a.backdrop
         if self.pose.backdrop:
             tone = WALLS[(self.pose.backdrop + self.seed) % len(WALLS)]
         return bust.backdrop(self.camera.pixels, self.seed + self.pose.backdrop, tone)
 
-    def _print(self, image: NDArray) -> NDArray[np.uint8]:
+    def _print(self, image: Field) -> NDArray[np.uint8]:
         small = cv2.resize(image, (self.size, self.size), interpolation=cv2.INTER_AREA)
         glow = np.clip(small - 0.85, 0, 2)
         small = small + 0.10 * cv2.GaussianBlur(glow, (0, 0), self.size / 120)
@@ -325,4 +325,5 @@ class _Exposure:
         grain = 1.2 * cv2.GaussianBlur(grain, (0, 0), 0.7)[..., None] + 0.25 * (
             rng.standard_normal((n, n, 3)).astype(np.float32))
         srgb = srgb + grain * 0.0085 * (1 - 0.5 * srgb)
-        return np.clip(srgb * 255 + 0.5, 0, 255).astype(np.uint8)
+        picture: NDArray[np.uint8] = np.clip(srgb * 255 + 0.5, 0, 255).astype(np.uint8)
+        return picture

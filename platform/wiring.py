@@ -101,6 +101,8 @@ class Services:
         keys = open_keyring(settings)
         if settings.production and keys.development:
             raise SettingsError("these are development keys; production needs keys of its own")
+        if keys.development != (not settings.production):
+            raise SettingsError("this installation is in production and opens in no other mode")
         database = Database.open(settings.url)
         database.upgrade()
         services = cls._put_together(settings, keys, database, clock)

@@ -134,7 +134,7 @@ class ConsentRecord:
     not_before: str
     not_after: str
     liveness: int
-    evidence: tuple[str, ...]  # sha256 of each piece of evidence
+    evidence: tuple[str, ...]  # kind:sha256 of each piece, kinds such as video or provenance
     schema: str = SCHEMA
 
     def to_bytes(self) -> bytes:

@@ -45,6 +45,7 @@ class Likeness:
     best: is the named subject the nearest of all enrolled. margin: how much nearer than the next.
     other_distance: to the nearest other subject (2.0 = none). deny_distance: to the nearest
     never-me template (2.0 = none). generator_mark: the image generator whose mark it carries.
+    aspect: the photo's longer side over its shorter one.
     """
 
     faces_a: int
@@ -57,6 +58,7 @@ class Likeness:
     deny_distance: float = 2.0
     model: str = ""
     generator_mark: str = ""
+    aspect: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

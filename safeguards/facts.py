@@ -16,6 +16,8 @@ from primafacie.safeguards.request import Project, Request, Requester
 #: Beyond this a number is not a fact but an attack; Cedar's Long would refuse it anyway.
 HUGE: Final = 10**12
 FAR: Final = "2.0000"
+#: What an invented or painted subject needs: where the picture comes from, on record.
+PROVENANCE: Final = "provenance:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ class Facts:
             "purpose": request.purpose,
             "audience": _audience(request.audience),
             "language": request.controls.language.split("-")[0],
-            "side": request.controls.size,
+            "side": longer_side(request, self.likeness.aspect),
             "photo_sha256": request.photo_sha256,
             "face": _face(self.likeness),
             "voice": {
@@ -83,6 +85,12 @@ class Facts:
             "production": self.production,
             "log_ready": self.log_ready,
         }
+
+
+def longer_side(request: Request, aspect: float) -> int:
+    """Pixels of the longer side of the video asked for; never less than will be drawn."""
+    stretch = {"portrait": 16 / 9, "full": aspect}.get(request.controls.crop, 1.0)
+    return 2 * math.ceil(request.controls.size * stretch / 2)
 
 
 def _user(user: Requester | None) -> dict[str, Any]:
@@ -103,7 +111,7 @@ def _consent(consent: Consent | None) -> dict[str, Any]:
         "subject_kind": record.subject_kind,
         "adult": record.adult,
         "liveness": record.liveness,
-        "evidence": len(record.evidence),
+        "evidence": sum(e.startswith(PROVENANCE) for e in record.evidence),
         "not_before": _milliseconds(parse_time(record.not_before)),
         "not_after": _milliseconds(parse_time(record.not_after)),
         "purposes": sorted(record.purposes),

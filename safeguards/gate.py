@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import math
 import secrets
 import uuid
 from collections.abc import Callable, Iterator
@@ -27,7 +28,7 @@ from primafacie.audit.digest import sha256_hex
 from primafacie.audit.entry import Kind, LogEntry, Outcome
 from primafacie.audit.errors import AuditError
 from primafacie.audit.log import Receipt
-from primafacie.generator.clip import UnsealedClip
+from primafacie.generator.clip import SOUND_RATE, UnsealedClip
 from primafacie.generator.errors import GeneratorError, PermitError, VoiceError
 from primafacie.generator.permit import MAX_LIFE, PAYLOAD_TYPE, Permit, PermitClaims
 from primafacie.generator.studio import Studio
@@ -36,7 +37,7 @@ from primafacie.safeguards.asset import AssetRecord, Delivery, SealedAsset, fres
 from primafacie.safeguards.consent import Consent, ConsentRegistry, ConsentState, parse_time
 from primafacie.safeguards.decision import Allowed, Decision, Reason, Refused
 from primafacie.safeguards.errors import GateError, SafeguardError
-from primafacie.safeguards.facts import Facts, Utterance
+from primafacie.safeguards.facts import Facts, Utterance, longer_side
 from primafacie.safeguards.inspector import Inspector, Seen
 from primafacie.safeguards.policy import Action, PolicySet
 from primafacie.safeguards.provenance.order import LogEvidence, SealOrder
@@ -118,9 +119,9 @@ class Gate:
     ) -> None:
         self._post, self._people, self._consents = post, people, consents
         self._policies, self._journal, self._seal = policies, journal, seal
-        self._studio = Studio(studio)
+        self._studio = Studio(studio, must_hold=post.production)
         self._audience = studio.audience
-        self.inspector = Inspector()
+        self.inspector = Inspector(must_hold=post.production)
 
     def produce(self, request: Request) -> Delivery | Refused:
         """The nine steps. Returns a Delivery or a Refused; both are logged before they return.
@@ -139,7 +140,7 @@ class Gate:
             receipt = self._journal.record(self._intent(facts, decision))  # 3 say so first
             permit = self._issue(facts, decision, receipt)  # 4 the one key
             self._journal.stage(request, "drawing")
-            clip = self._perform(request, permit)  # 5 frames, seen by nobody
+            clip = self._perform(facts, permit)  # 5 frames, seen by nobody
             sealed = self._sealed(facts, decision, permit, clip)  # 6 marked, signed, read back
             return self._release(request, seen, heard, facts, sealed)  # 7, 8, 9
         except Exception as error:  # whatever breaks, the road ends here, and the log says so
@@ -169,6 +170,7 @@ class Gate:
     # 1 ------------------------------------------------------------------------------------------
 
     def _look(self, request: Request) -> tuple[Seen, Utterance]:
+        self.inspector.renew()  # one request, one child: what it saw before cannot speak now
         seen = self.inspector.photo(request.photo)
         try:
             return seen, Utterance(self.inspector.voice(request.voice, LONGEST_CLIP))
@@ -223,11 +225,13 @@ class Gate:
                 ("policy_sha256", decision.policy_sha256),
                 ("purpose", request.purpose),
                 ("voice_commitment", self._blind(b"voice", request.voice_sha256)),
+                ("voice_declared", "synthetic" if request.voice_synthetic else "recorded"),
             ),
             payload={
                 "audience": request.audience,
                 "consent": consent.record.consent_id,
                 "consent_version": consent.record.version,
+                "language": request.controls.language[:40],
                 "project": request.project_id,
                 "transcript": request.controls.transcript[:500],
             },
@@ -279,9 +283,15 @@ class Gate:
 
     # 5, 6 ---------------------------------------------------------------------------------------
 
-    def _perform(self, request: Request, permit: Permit) -> UnsealedClip:
+    def _perform(self, facts: Facts, permit: Permit) -> UnsealedClip:
+        request = facts.request
         params = request.controls.to_params()
         clip = self._studio.perform(permit, request.photo, request.voice, params)
+        try:
+            _as_asked(clip, facts)
+        except GateError:
+            self._studio.close()
+            raise
         clip.frames = self._watched(request, clip.frames, clip.frame_count)
         return clip
 
@@ -386,6 +396,23 @@ class Gate:
         """A commitment only this deployment can open: a plain digest could be guessed."""
         mac = hmac.new(self._post.commitment_key, purpose + b"\0" + text.encode(), hashlib.sha256)
         return f"hmac-sha256:{mac.hexdigest()}"
+
+
+def _as_asked(clip: UnsealedClip, facts: Facts) -> None:
+    """Return if the studio announced what was asked for and nothing larger; raise otherwise."""
+    controls, heard = facts.request.controls, facts.utterance.milliseconds
+    frames = math.ceil(heard * clip.fps / 1000)
+    limits = (
+        clip.fps == controls.fps,
+        abs(clip.frame_count - frames) <= 1,
+        min(clip.width, clip.height) == controls.size,
+        max(clip.width, clip.height) <= longer_side(facts.request, facts.likeness.aspect),
+        abs(len(clip.sound) / SOUND_RATE * 1000 - heard) <= 50,
+        bool(np.isfinite(clip.sound).all()),
+        len(clip.report) <= 64,
+    )
+    if not all(limits):
+        raise GateError("the studio announced another clip than the one asked for")
 
 
 def _known(consent: Consent | None) -> Consent:

@@ -47,7 +47,8 @@ class FaceEmbedder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """What was seen in one photo. `vector` is None unless a main face could be aligned."""
+    """What was seen in one photo. `vector` is None unless a main face could be aligned.
+    aspect: the picture's longer side over its shorter one."""
 
     faces_a: int
     faces_b: int
@@ -55,6 +56,7 @@ class Sighting:
     model: str
     vector: NDArray[np.float32] | None = field(repr=False, default=None)
     generator_mark: str = ""
+    aspect: float = 1.0
 
 
 def identify(photo: bytes, embedder: FaceEmbedder | None = None) -> Sighting:
@@ -67,8 +69,10 @@ def identify(photo: bytes, embedder: FaceEmbedder | None = None) -> Sighting:
         return Sighting(0, 0, (str(error),), embedder.model)
     faces = [f for f in find_faces(picture) if f.probability >= SURE]
     problems = list(_unfit(photo))
+    aspect = max(picture.shape[:2]) / min(picture.shape[:2])
     if not faces:
-        return Sighting(0, count_hog(picture), tuple(problems), embedder.model)
+        hog = count_hog(picture)
+        return Sighting(0, hog, tuple(problems), embedder.model, aspect=aspect)
     chip = embedder.chip(picture, faces[0])
     problems += quality(chip)
     return Sighting(
@@ -78,6 +82,7 @@ def identify(photo: bytes, embedder: FaceEmbedder | None = None) -> Sighting:
         model=embedder.model,
         vector=embedder.embed(chip),
         generator_mark=_generator_mark(picture),
+        aspect=aspect,
     )
 
 

@@ -16,11 +16,15 @@ from numpy.typing import NDArray
 
 from primafacie.generator.child import Child, Wire, wire_from_arguments
 from primafacie.generator.errors import EngineError, VoiceError
+from primafacie.generator.faces import find_faces
 from primafacie.safeguards.errors import FaceError
 from primafacie.safeguards.face import FaceTemplate, Likeness, nearest
+from primafacie.safeguards.identify import DlibEmbedder, count_hog, identify
 
 START_DEADLINE: Final = 120.0
 LOOK_DEADLINE: Final = 120.0
+DIMENSIONS: Final = 128
+MOST_FACES: Final = 10_000
 ENROLMENT_FRAMES: Final = 5
 #: Enrolment pictures farther than this from their mean do not show one person.
 ENROLMENT_SPREAD: Final = 0.50
@@ -38,6 +42,7 @@ class Seen:
     model: str
     vector: NDArray[np.float32] | None = field(repr=False)
     generator_mark: str
+    aspect: float = 1.0  # longer side over shorter side
 
     def likeness(
         self, subject_id: str, gallery: Gallery, never_me: Sequence[FaceTemplate]
@@ -45,9 +50,10 @@ class Seen:
         """Whose face it is, or nobody's, against everybody enrolled and the never-me list."""
         if self.vector is None:
             return Likeness(self.faces_a, self.faces_b, self.problems, model=self.model,
-                            generator_mark=self.generator_mark)  # fmt: skip
+                            generator_mark=self.generator_mark, aspect=self.aspect)  # fmt: skip
         found = nearest(self.vector, self.model, subject_id, gallery)
         denied = nearest(self.vector, self.model, "", [("never-me", t) for t in never_me])
+        incomparable = any(t.model != self.model for t in never_me)  # then nobody can be sure
         return Likeness(
             faces_a=self.faces_a,
             faces_b=self.faces_b,
@@ -56,40 +62,44 @@ class Seen:
             best=found.best,
             margin=found.margin,
             other_distance=found.other,
-            deny_distance=denied.other,
+            deny_distance=0.0 if incomparable else denied.other,
             model=self.model,
             generator_mark=self.generator_mark,
+            aspect=self.aspect,
         )
 
 
 class Inspector:
-    """Starts its child on first use, keeps it warm, and replaces it when it fails.
+    """Starts its child on first use and replaces it when it fails.
 
     A child that crashes or hangs over an upload makes that upload a bad one; it never makes it a
-    good one. Not thread-safe.
+    good one. `renew` before each request keeps an upload that takes the child over from judging
+    anybody else's. Which model may answer is the parent's knowledge. Not thread-safe.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, must_hold: bool) -> None:
+        """must_hold: refuse to work unless the kernel enforces the sandbox (production)."""
         self._child: Child | None = None
+        self._must_hold = must_hold
+        self._used = self._greeted = False
         self.sandbox = ""
+        self.model = DlibEmbedder().model
+
+    def renew(self) -> None:
+        """Let the next look be taken by a child that has seen no upload yet."""
+        if self._used or self._child is None or not self._child.alive:
+            self.close()
+            self._start()
 
     def photo(self, data: bytes) -> Seen:
         """What two detectors and the recogniser see in a photo. Never raises for a bad photo."""
         try:
             answer = self._ask({"look": "photo"}, data)
-            vector = answer["vector"]
-            return Seen(
-                faces_a=int(answer["faces_a"]),
-                faces_b=int(answer["faces_b"]),
-                problems=tuple(str(p) for p in answer["problems"]),
-                model=str(answer["model"]),
-                vector=None if vector is None else np.asarray(vector, np.float32),
-                generator_mark=str(answer["generator_mark"]),
-            )
+            return _seen(answer, self.model)
         except (EngineError, KeyError, TypeError, ValueError):
             self.close()
             problem = "the photo broke the program that looks at it; use another file"
-            return Seen(0, 0, (problem,), "", None, "")
+            return Seen(0, 0, (problem,), self.model, None, "")
 
     def voice(self, data: bytes, max_seconds: int) -> int:
         """Milliseconds of a usable voice clip. Raises VoiceError, which says what is wrong."""
@@ -110,6 +120,7 @@ class Inspector:
         """
         if len(photos) < ENROLMENT_FRAMES:
             raise FaceError(f"at least {ENROLMENT_FRAMES} photos are needed")
+        self.renew()
         seen = [self.photo(photo) for photo in photos]
         for number, one in enumerate(seen, 1):
             if one.faces_a != 1 or one.faces_b != 1 or one.vector is None or one.problems:
@@ -129,14 +140,42 @@ class Inspector:
             self._child.stop()
             self._child = None
 
+    def _start(self) -> None:
+        self._child = Child("primafacie.safeguards.inspector")
+        self._used = self._greeted = False
+
     def _ask(self, question: dict[str, Any], data: bytes) -> dict[str, Any]:
         if self._child is None or not self._child.alive:
-            self._child = Child("primafacie.safeguards.inspector")
-            self.sandbox = str(self._child.wire.receive_json(START_DEADLINE)["sandbox"])
+            self._start()
+        assert self._child is not None
         wire = self._child.wire
+        if not self._greeted:
+            self.sandbox = str(wire.receive_json(START_DEADLINE)["sandbox"])
+            self._greeted = True
+        if self._must_hold and self.sandbox != "enforced":
+            raise EngineError("the inspector's sandbox is not enforced on this machine")
+        self._used = True
         wire.send_json(question)
         wire.send(data)
         return wire.receive_json(LOOK_DEADLINE)
+
+
+def _seen(answer: dict[str, Any], model: str) -> Seen:
+    """The child's answer, held against what an honest child can say. Raises ValueError."""
+    vector = answer["vector"]
+    counts = int(answer["faces_a"]), int(answer["faces_b"])
+    aspect = float(answer["aspect"])
+    if not all(0 <= count <= MOST_FACES for count in counts) or not 1.0 <= aspect <= 64.0:
+        raise ValueError("an impossible count")
+    if vector is not None:
+        vector = np.asarray(vector, np.float32)
+        if vector.shape != (DIMENSIONS,) or not bool(np.isfinite(vector).all()):
+            raise ValueError("an impossible descriptor")
+    if str(answer["model"]) != model:
+        raise ValueError("another model than the one in use")
+    problems = tuple(str(p)[:300] for p in answer["problems"])[:20]
+    mark = str(answer["generator_mark"])[:40]
+    return Seen(counts[0], counts[1], problems, model, vector, mark, aspect)
 
 
 # --- the child's side -----------------------------------------------------------------------------
@@ -145,7 +184,9 @@ class Inspector:
 def _serve(wire: Wire) -> None:
     from primafacie.generator import sandbox
 
-    wire.send_json({"sandbox": str(sandbox.enter())})
+    level = sandbox.enter()
+    _warm()
+    wire.send_json({"sandbox": str(level)})
     while True:
         question = wire.receive_json()
         data = bytes(wire.receive())
@@ -155,9 +196,14 @@ def _serve(wire: Wire) -> None:
             wire.send_json(_listen(data, int(question["max_seconds"])))
 
 
-def _look(data: bytes) -> dict[str, Any]:
-    from primafacie.safeguards.identify import identify
+def _warm() -> None:
+    """Load the models before the first upload comes, while the parent does something else."""
+    blank = np.zeros((64, 64, 3), np.uint8)
+    find_faces(blank)
+    count_hog(blank)
 
+
+def _look(data: bytes) -> dict[str, Any]:
     seen = identify(data)
     return {
         "faces_a": seen.faces_a,
@@ -166,6 +212,7 @@ def _look(data: bytes) -> dict[str, Any]:
         "model": seen.model,
         "vector": None if seen.vector is None else [float(x) for x in seen.vector],
         "generator_mark": seen.generator_mark,
+        "aspect": seen.aspect,
     }
 
 

@@ -18,7 +18,7 @@ from primafacie.generator.info import EngineInfo, Weights
 from primafacie.generator.motion import ARKIT_52, COLUMN, MotionTrack
 from primafacie.generator.permit import require
 from primafacie.generator.speech import gaze as eyes
-from primafacie.generator.speech import net
+from primafacie.generator.speech import net, vad
 from primafacie.generator.speech.gesture import RATE, Gesture, gesture, smooth
 from primafacie.generator.speech.hearing import Hearing, hear
 from primafacie.generator.speech.visemes import CLOSE, JAW, ROUND, SPREAD, TUCK, Lips, lips
@@ -74,8 +74,11 @@ class SpeechMotion:
         """guess_words: recognise English words where no transcript was given; better lips for
         more computing (speech.words)."""
         self._guess = guess_words
-        weights = Weights("speech.npz", net.default().sha256, "Apache-2.0")
-        self.info = EngineInfo("speech-motion", "1.0", "Apache-2.0", (weights,))
+        learned = (
+            Weights("speech.npz", net.default().sha256, "Apache-2.0"),
+            Weights(vad.weights_path().name, vad.weights_sha256(), "MIT"),
+        )
+        self.info = EngineInfo("speech-motion", "1.0", "Apache-2.0", learned)
 
     def drive(self, admission: Admission, voice: Voice, controls: Controls) -> MotionTrack:
         """The motion of a face that says `voice`.

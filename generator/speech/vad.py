@@ -7,6 +7,7 @@ and no other library to load. tests/generator/test_speech.py holds both against 
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 from collections.abc import Iterator
 from functools import cache
@@ -36,6 +37,12 @@ class Segment(NamedTuple):
 
     start: float
     end: float
+
+
+@cache
+def weights_sha256() -> str:
+    """The digest of silero-vad's network as installed."""
+    return hashlib.sha256(weights_path().read_bytes()).hexdigest()
 
 
 class _Weights(NamedTuple):

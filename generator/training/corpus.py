@@ -8,8 +8,8 @@ festvox-czech-{dita,krb,machac,ph}, festvox-suopuhe-{lj,mv}, festvox-ca-ona-hts,
 fortunes and fortunes-{cs,de,es,it,pl,ru}. All of them are used as tools: none of their sound or
 text goes into the project. Held out are the voices in HELD_OUT and one text in ten.
 
-No recording of a real person is used directly. Several of the voices (flite slt, awb; festival
-slt-hts, ona, nsh) were themselves built by their authors from consenting readers.
+No recording of a real person is used directly. Every voice but espeak-ng's was once built by its
+authors from the recordings of a reader.
 """
 
 from __future__ import annotations

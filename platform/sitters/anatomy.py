@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +141,7 @@ def invent(seed: int) -> Anatomy:
     return values
 
 
-def _rgb(values: np.ndarray) -> tuple[int, int, int]:
+def _rgb(values: NDArray[np.float64]) -> tuple[int, int, int]:
     r, g, b = (int(v) for v in np.clip(np.round(values), 8, 250))
     return r, g, b
 

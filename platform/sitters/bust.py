@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
 
 from primafacie.platform.sitters.anatomy import Anatomy
@@ -95,7 +94,7 @@ def solid(s: Surface, alpha: Field) -> Field:
 
 def _garment(
     a: Anatomy, x: Field, y: Field, drop: float, per_mm: float, rng: np.random.Generator
-) -> tuple[Field, Field, Field, NDArray]:
+) -> tuple[Field, Field, Field, Field]:
     """Coverage, thickness over the skin (mm), weave relief and colour."""
     ax = np.abs(x)
     crew = 176 + drop - 24 * smoothstep(12, 74, ax)
@@ -159,7 +158,7 @@ def _garment(
     return cover, rise, weave.astype(np.float32), tint
 
 
-def _polygon(points: NDArray, x: Field, y: Field, per_mm: float) -> Field:
+def _polygon(points: Field, x: Field, y: Field, per_mm: float) -> Field:
     """1 inside a polygon given in mm, 0 outside, with soft edges."""
     at = (points - np.array([x[0, 0], y[0, 0]])) * per_mm
     mask = np.zeros(x.shape, np.uint8)
@@ -167,7 +166,7 @@ def _polygon(points: NDArray, x: Field, y: Field, per_mm: float) -> Field:
     return mask.astype(np.float32) / 255
 
 
-def backdrop(size: int, seed: int, tone: tuple[int, int, int]) -> NDArray[np.float32]:
+def backdrop(size: int, seed: int, tone: tuple[int, int, int]) -> Field:
     """A painted studio backdrop, lit brighter behind the sitter, linear RGB."""
     rng = np.random.Generator(np.random.PCG64(seed + 77))
     n = 256

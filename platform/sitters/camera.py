@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from primafacie.platform.sitters.chart import Field, sample
 from primafacie.platform.sitters.relief import FAR
@@ -20,7 +19,7 @@ class Camera:
     """A square picture: `pixels` show `frame` mm, the centre `centre_y` mm below the eyes."""
 
     pixels: int
-    turn: NDArray[np.float64]
+    turn: Field
     shift: tuple[float, float] = (0.0, 0.0)
     frame: float = 404.0
     centre_y: float = 26.0
@@ -36,13 +35,13 @@ class Camera:
         gx, gy = np.meshgrid(at, at + self.centre_y)
         return gx, gy
 
-    def place(self, points: NDArray) -> NDArray[np.float32]:
+    def place(self, points: Field) -> Field:
         """Head points (…,3) in mm as camera points in mm."""
         moved = (points - PIVOT) @ self.turn.T + PIVOT
         moved = moved + np.array([self.shift[0], self.shift[1], 0.0])
         return moved.astype(np.float32)
 
-    def project(self, placed: NDArray) -> NDArray[np.float32]:
+    def project(self, placed: Field) -> Field:
         """Camera points (…,3) as pixel coordinates (…,2)."""
         k = DISTANCE / (DISTANCE - placed[..., 2])
         x = (placed[..., 0] * k + self.frame / 2) * self.per_mm - 0.5
@@ -68,7 +67,7 @@ class Camera:
         open_ = np.ones(gx.shape, bool)
         depths = np.arange(58.0, -104.0, -2.0)
         for d in depths:
-            hx, hy, hz = self._head(gx, gy, np.float32(d))
+            hx, hy, hz = self._head(gx, gy, float(d))
             hit = open_ & (sample(solid, hx, hy) >= hz)
             z[hit] = d + 1.0
             open_ &= ~hit
@@ -118,7 +117,7 @@ def _flat(solid: Field, x: Field, y: Field) -> Field:
     return sample(solid, px, py).ravel()[:n]
 
 
-def turn(yaw: float, pitch: float, roll: float = 0.0) -> NDArray[np.float64]:
+def turn(yaw: float, pitch: float, roll: float = 0.0) -> Field:
     """Head to camera rotation; degrees. yaw > 0: towards the viewer's right; pitch > 0: down."""
     a, b, c = np.deg2rad([yaw, pitch, roll])
     ry = np.array([[np.cos(a), 0, np.sin(a)], [0, 1, 0], [-np.sin(a), 0, np.cos(a)]])

@@ -7,12 +7,13 @@ eyes, in the plane of the eyeballs' centres.
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Field = NDArray[np.float32]
+Field = NDArray[Any]  # single-precision numbers over the chart or the picture
 
 PER_MM = 4.0
 LEFT, RIGHT, TOP, BOTTOM = -105.0, 105.0, -140.0, 130.0
@@ -58,7 +59,7 @@ def blur(field: Field, mm: float, per_mm: float = PER_MM) -> Field:
     return cv2.GaussianBlur(field, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
 
 
-def smoothstep(lo: float, hi: float, v: Field) -> Field:
+def smoothstep(lo: Field | float, hi: Field | float, v: Field) -> Field:
     t = np.clip((v - lo) / (hi - lo), 0, 1)
     return (t * t * (3 - 2 * t)).astype(np.float32)
 
@@ -90,7 +91,7 @@ def noise(
 
 
 def stroke_distance(
-    points: NDArray[np.float64], x: Field, y: Field
+    points: Field, x: Field, y: Field
 ) -> tuple[Field, Field]:
     """Distance in mm from every sample to a polyline, and the place along it (0..1)."""
     best = np.full(x.shape, 1e9, np.float32)

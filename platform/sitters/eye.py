@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from primafacie.platform.sitters.anatomy import Anatomy
 from primafacie.platform.sitters.chart import Field, blur, grid, noise, smoothstep, window
@@ -15,8 +14,8 @@ IRIS = 5.95
 
 
 def overlay(
-    a: Anatomy, r: Relief, light: Light, turn: NDArray, seen: Field, ao: Field
-) -> tuple[NDArray[np.float32], Field]:
+    a: Anatomy, r: Relief, light: Light, turn: Field, seen: Field, ao: Field
+) -> tuple[Field, Field]:
     """Lit eyeballs over the whole chart and where they show (0..1)."""
     x, y = grid()
     colour = np.zeros((*x.shape, 3), np.float32)
@@ -31,9 +30,9 @@ def overlay(
 
 
 def _one(
-    a: Anatomy, e: Eye, x: Field, y: Field, light: Light, turn: NDArray, seen: Field, ao: Field,
+    a: Anatomy, e: Eye, x: Field, y: Field, light: Light, turn: Field, seen: Field, ao: Field,
     rng: np.random.Generator,
-) -> tuple[NDArray, Field]:
+) -> tuple[Field, Field]:
     gaze = turn.T @ np.array([0.0, 0.0, 1.0])
     ix, iy = e.cx + gaze[0] * 11.0, e.cy + gaze[1] * 11.0 + 0.1
     u, v = e.local(x, y)

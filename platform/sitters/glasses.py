@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from primafacie.platform.sitters.anatomy import Anatomy
+from primafacie.platform.sitters.chart import Field
 from primafacie.platform.sitters.relief import Relief
 
 LENS = ((25.0, 17.0), (22.5, 20.0))  # half width and half height: square, round
 
 
-def rims(a: Anatomy, r: Relief) -> list[NDArray[np.float64]]:
+def rims(a: Anatomy, r: Relief) -> list[Field]:
     """Closed outlines of both lenses, the bridge and the temples, as head points in mm."""
     square = a.glasses == "square"
-    made: list[NDArray[np.float64]] = []
+    made: list[Field] = []
     t = np.linspace(0, 2 * np.pi, 73)
     for e in r.eyes:
         power = 3.0 if square else 2.1

@@ -29,15 +29,15 @@ RADII = np.array([71.5, 92.0, 95.0])
 class Strands:
     """Hairs: `points` (N,S,3) mm from root to tip, linear colour (N,3), width mm (N,)."""
 
-    points: NDArray[np.float32]
-    colour: NDArray[np.float32]
-    width: NDArray[np.float32]
-    deep: NDArray[np.float32]  # (N,) 0 buried .. 1 outermost
+    points: Field
+    colour: Field
+    width: Field
+    deep: Field  # (N,) 0 buried .. 1 outermost
     gloss: float = 1.0
     turns: bool = True  # moves with the head
 
 
-def _jitter(rng: np.random.Generator, base: NDArray, n: int, a: Anatomy, grey: float) -> NDArray:
+def _jitter(rng: np.random.Generator, base: Field, n: int, a: Anatomy, grey: float) -> Field:
     tone = base[None] * np.exp(rng.normal(0, 0.20, (n, 1))) * np.exp(rng.normal(0, 0.05, (n, 3)))
     white = linear((196, 192, 186))
     pick = rng.random((n, 1)) < grey
@@ -152,7 +152,7 @@ def beard(a: Anatomy, r: Relief) -> Strands | None:
                    rng.uniform(0.3, 1, n).astype(np.float32), 0.45)
 
 
-def scalp(a: Anatomy, r: Relief, rng: np.random.Generator, n: int) -> tuple[NDArray, NDArray]:
+def scalp(a: Anatomy, r: Relief, rng: np.random.Generator, n: int) -> tuple[Field, Field]:
     """Root points on the head behind the hairline and the outward directions there."""
     x, y = grid()
     p = scalp_zone(a, r)
@@ -177,7 +177,7 @@ def scalp(a: Anatomy, r: Relief, rng: np.random.Generator, n: int) -> tuple[NDAr
     return roots, out
 
 
-def _clumps(rng: np.random.Generator, roots: NDArray, count: int) -> NDArray:
+def _clumps(rng: np.random.Generator, roots: Field, count: int) -> Field:
     """The index of the nearest of `count` random roots: hairs hang together in locks."""
     from scipy.spatial import cKDTree
 
@@ -186,9 +186,9 @@ def _clumps(rng: np.random.Generator, roots: NDArray, count: int) -> NDArray:
 
 
 def _grow(
-    a: Anatomy, roots: NDArray, out: NDArray, comb: Callable[[NDArray, float], NDArray],
-    length: NDArray, lift: NDArray, room: NDArray, fall: tuple[float, float], steps: int,
-) -> NDArray[np.float32]:
+    a: Anatomy, roots: Field, out: Field, comb: Callable[[Field, float], Field],
+    length: Field, lift: Field, room: Field, fall: tuple[float, float], steps: int,
+) -> Field:
     """Strands that leave the scalp, lie over it along `comb` and give way to gravity.
 
     `lift` is how steeply they rise at the root, `room` how far (mm) they stay off the skull, and
@@ -220,7 +220,7 @@ def _grow(
     return np.stack(pts, 1).astype(np.float32)
 
 
-def _lock(points: NDArray, clump: NDArray, pull: float) -> NDArray:
+def _lock(points: Field, clump: Field, pull: float) -> Field:
     """Draw the strands of each lock together towards their tips."""
     count = clump.max() + 1
     size = np.bincount(clump, minlength=count)[:, None, None]
@@ -231,7 +231,7 @@ def _lock(points: NDArray, clump: NDArray, pull: float) -> NDArray:
     return points + (mean[clump] - points) * pull * s**1.2
 
 
-def _stray(points: NDArray, rng: np.random.Generator, share: float, mm: float) -> NDArray:
+def _stray(points: Field, rng: np.random.Generator, share: float, mm: float) -> Field:
     loose = rng.random(len(points)) < share
     s = np.linspace(0, 1, points.shape[1])[None, :, None]
     points[loose] += rng.normal(0, 1, (int(loose.sum()), 1, 3)) * s**1.5 * mm
@@ -241,14 +241,16 @@ def _stray(points: NDArray, rng: np.random.Generator, share: float, mm: float) -
 def head_of_hair(a: Anatomy, r: Relief) -> list[Strands]:
     """All strands of this sitter's style."""
     rng = np.random.Generator(np.random.PCG64(a.asymmetry + 700))
-    makers = {"crop": _crop, "short": _short, "swept": _short, "fringe": _short, "back": _back, "long": _long,
-              "bob": _long, "parted": _long, "curly": _curly, "afro": _curly}
+    makers = {
+        "crop": _crop, "short": _short, "swept": _short, "fringe": _short, "back": _back,
+        "long": _long, "bob": _long, "parted": _long, "curly": _curly, "afro": _curly,
+    }
     maker = makers.get(a.hair_style)
     return maker(a, r, rng) if maker else []
 
 
 def _finish(
-    a: Anatomy, rng: np.random.Generator, points: NDArray, clump: NDArray, deep: NDArray,
+    a: Anatomy, rng: np.random.Generator, points: Field, clump: Field, deep: Field,
     width: float, gloss: float = 1.0,
 ) -> Strands:
     n = len(points)
@@ -282,7 +284,7 @@ def _short(a: Anatomy, r: Relief, rng: np.random.Generator) -> list[Strands]:
     swept = a.hair_style == "swept"
     part = -side * 30.0
 
-    def comb(p: NDArray, k: float) -> NDArray:
+    def comb(p: Field, k: float) -> Field:
         over = np.tanh((roots[:, 0] - part) * side / 7) * side
         fx = over * (1.0 if swept else 0.8) * top + 0.05 * np.sign(roots[:, 0]) * (1 - top)
         fy = (-0.35 + 0.7 * k) * top + 1.0 * (1 - top)
@@ -308,7 +310,7 @@ def _back(a: Anatomy, r: Relief, rng: np.random.Generator) -> list[Strands]:
     clump = _clumps(rng, roots, count)
     cj = rng.normal(0, 1, (count, 4))[clump]
 
-    def comb(p: NDArray, k: float) -> NDArray:
+    def comb(p: Field, k: float) -> Field:
         d = np.array([0.0, -25.0, -190.0]) - p
         d = d / np.linalg.norm(d, axis=1, keepdims=True)
         d[:, 0] += 0.25 * np.sign(p[:, 0]) * (1 - k)
@@ -341,7 +343,7 @@ def _long(a: Anatomy, r: Relief, rng: np.random.Generator) -> list[Strands]:
         np.float32))
     steps = 40
 
-    def comb(p: NDArray, k: float) -> NDArray:
+    def comb(p: Field, k: float) -> Field:
         # combed to the side while on top of the head, hanging once beside it
         low = ((p[:, 1] - SKULL[1]) / RADII[1]).astype(np.float32)
         w = smoothstep(-0.10, -0.75, low - 0.18 * front)
@@ -453,7 +455,7 @@ def draw(
         line(canvas, (x0, y0), (x1, y1), tone[i], wide_list[i], aa, 4)
 
 
-def _fibre(s: Strands, at: NDArray, t: NDArray, light: Light, camera: Camera) -> NDArray:
+def _fibre(s: Strands, at: Field, t: Field, light: Light, camera: Camera) -> Field:
     """Light leaving each piece of hair towards the camera, linear RGB."""
     centre = camera.place(SKULL[None])[0]
     n = (at - centre) / (RADII * 1.1)

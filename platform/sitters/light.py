@@ -10,11 +10,10 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from primafacie.platform.sitters.chart import Field, blur, smoothstep
 
-Vec = NDArray[np.float64]
+Vec = Field
 SCATTER_MM = (1.15, 0.65, 0.4)
 
 
@@ -23,7 +22,7 @@ def unit(v: tuple[float, float, float] | Vec) -> Vec:
     return a / np.linalg.norm(a)
 
 
-def linear(rgb: tuple[int, int, int] | NDArray) -> Vec:
+def linear(rgb: tuple[int, int, int] | Field) -> Vec:
     """sRGB 0..255 as linear light 0..1."""
     c = np.asarray(rgb, float) / 255
     return np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
@@ -57,7 +56,7 @@ LIGHTS = {
 }
 
 
-def normals(height: Field, per_mm: float) -> NDArray[np.float32]:
+def normals(height: Field, per_mm: float) -> Field:
     gx = cv2.Sobel(height, cv2.CV_32F, 1, 0, ksize=3) * (per_mm / 8)
     gy = cv2.Sobel(height, cv2.CV_32F, 0, 1, ksize=3) * (per_mm / 8)
     k = 1 / np.sqrt(gx * gx + gy * gy + 1)
@@ -92,7 +91,7 @@ def shadow(height: Field, per_mm: float, lamp: Vec, soft: float = 0.16) -> Field
     return cv2.resize(seen, (w0, h0), interpolation=cv2.INTER_LINEAR)
 
 
-def ggx(n: NDArray, lamp: Vec, eye: Vec, rough: Field | float) -> Field:
+def ggx(n: Field, lamp: Vec, eye: Vec, rough: Field | float) -> Field:
     half = unit(lamp + eye)
     nh = np.clip(n @ half.astype(np.float32), 0, 1)
     nl = np.clip(n @ lamp.astype(np.float32), 0, 1)
@@ -112,7 +111,7 @@ class Surface:
     """What is lit: heights in mm, colour (linear), roughness, gloss 0..2, scattering 0..1."""
 
     height: Field
-    albedo: NDArray[np.float32]
+    albedo: Field
     rough: Field
     gloss: Field
     scatter: Field
@@ -120,7 +119,7 @@ class Surface:
     per_mm: float
 
 
-def shade(s: Surface, light: Light, turn: Vec, seen: Field, ao: Field) -> NDArray[np.float32]:
+def shade(s: Surface, light: Light, turn: Vec, seen: Field, ao: Field) -> Field:
     """The light the surface sends to the camera. `turn` takes surface to camera directions."""
     key, fill, rim = (unit(turn.T @ unit(v)) for v in (light.key, light.fill, light.rim))
     eye = unit(turn.T @ np.array([0.0, 0.0, 1.0]))
@@ -134,7 +133,7 @@ def shade(s: Surface, light: Light, turn: Vec, seen: Field, ao: Field) -> NDArra
         mixed = soft * share + fine * (1 - share)
         wrap = np.float32((0.17, 0.09, 0.06)[c]) * s.scatter
 
-        def lamp(v: Vec, mixed: NDArray = mixed, wrap: Field = wrap) -> Field:
+        def lamp(v: Vec, mixed: Field = mixed, wrap: Field = wrap) -> Field:
             nl = (mixed @ v.astype(np.float32) + wrap) / (1 + wrap)
             return np.clip(nl, 0, 1).astype(np.float32) ** (1 + 0.3 * wrap)
 

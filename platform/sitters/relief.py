@@ -110,7 +110,7 @@ class Relief:
     nose_y: float
     ear: Field
     nostril: Field
-    brow_lines: tuple[np.ndarray, np.ndarray]
+    brow_lines: tuple[Field, Field]
 
 
 def outline(a: Anatomy) -> CubicSpline:
@@ -143,7 +143,7 @@ def _eyes(a: Anatomy, rng: np.random.Generator) -> tuple[Eye, Eye]:
     return made[0], made[1]
 
 
-def brow_line(a: Anatomy, eye: Eye) -> np.ndarray:
+def brow_line(a: Anatomy, eye: Eye) -> Field:
     """Seven points along a brow from its inner end outwards."""
     t = np.linspace(0, 1, 9)
     inner = eye.cx - eye.side * (a.eye_width * 0.62)
@@ -235,7 +235,7 @@ def _large_forms(
     return z.astype(np.float32)
 
 
-def _brow_ridge(a: Anatomy, x: Field, y: Field, z: Field, brows: tuple) -> Field:
+def _brow_ridge(a: Anatomy, x: Field, y: Field, z: Field, brows: tuple[Field, Field]) -> Field:
     for line in brows:
         pts = line.copy()
         pts[:, 1] += 1.5
@@ -252,7 +252,7 @@ def _folds(
     """Nasolabial folds, bags, crow's feet, forehead and marionette lines; deeper with age."""
     folds = np.zeros(x.shape, np.float32)
     k = a.lines
-    strokes: list[tuple[np.ndarray, float, float]] = []
+    strokes: list[tuple[Field, float, float]] = []
     for side in (-1, 1):
         w = a.mouth_width / 2
         s = side
@@ -284,18 +284,18 @@ def _folds(
                             0.5 * (k - 0.25), 1.1))
     for pts, depth, width in strokes:
         lo, hi = pts.min(0) - 14, pts.max(0) + 14
-        ys, xs = window((lo[0], lo[1]), (hi[0], hi[1]))
+        rows, columns = window((lo[0], lo[1]), (hi[0], hi[1]))
         fine = _refine(pts)
-        d, t = stroke_distance(fine, x[ys, xs], y[ys, xs])
+        d, t = stroke_distance(fine, x[rows, columns], y[rows, columns])
         fade = np.sin(np.pi * np.clip(t * 0.94 + 0.03, 0, 1)) ** 0.7
         crease = np.exp(-(d / width) ** 2) * fade
         banks = np.exp(-(d / (width * 3)) ** 2) * fade
-        z[ys, xs] += depth * (0.55 * banks - 1.15 * crease)
-        folds[ys, xs] = np.maximum(folds[ys, xs], crease * min(1.0, depth))
+        z[rows, columns] += depth * (0.55 * banks - 1.15 * crease)
+        folds[rows, columns] = np.maximum(folds[rows, columns], crease * min(1.0, depth))
     return folds, z.astype(np.float32)
 
 
-def _refine(pts: np.ndarray) -> np.ndarray:
+def _refine(pts: Field) -> Field:
     t = np.linspace(0, 1, len(pts))
     return np.asarray(CubicSpline(t, pts)(np.linspace(0, 1, 13)))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from primafacie.platform.sitters.anatomy import Anatomy
 from primafacie.platform.sitters.chart import (
@@ -22,7 +21,7 @@ from primafacie.platform.sitters.light import Surface, linear
 from primafacie.platform.sitters.relief import Relief
 
 
-def _mix(base: NDArray, colour: NDArray, weight: Field) -> NDArray:
+def _mix(base: Field, colour: Field, weight: Field) -> Field:
     return base + (colour - base) * np.clip(weight, 0, 1)[..., None]
 
 
@@ -92,10 +91,10 @@ def paint(a: Anatomy, r: Relief) -> Surface:
     tone = linear(a.lips)
     lip = np.broadcast_to(tone, albedo.shape) * (
         1 + 0.11 * vertical[..., None] + 0.05 * noise(rng, shape, 5)[..., None])
-    depth = smoothstep(0, 1, (y - r.lips.top(x)) / np.maximum(
+    sunk = smoothstep(0, 1, (y - r.lips.top(x)) / np.maximum(
         r.lips.line(x) - r.lips.top(x), 1))
     upper = (y < r.lips.line(x)).astype(np.float32)
-    lip = lip * (1 - 0.10 * (depth * upper)[..., None])
+    lip = lip * (1 - 0.10 * (sunk * upper)[..., None])
     albedo = _mix(albedo, lip, mask * (0.80 + 0.15 * a.makeup))
     seam = np.exp(-(((y - r.lips.line(x)) / 0.55) ** 2)) * smoothstep(
         1.01, 0.92, ax / r.lips.half)

@@ -80,7 +80,7 @@ def create_app(services: Services) -> Flask:
     access.seal(app)
     _register_errors(app)
     app.after_request(headers.carry)
-    app.wsgi_app = Logged(app.wsgi_app, services)  # type: ignore[method-assign]
+    app.wsgi_app = Logged(app.wsgi_app, services)
     return app
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from primafacie.generator.controls import REGIONS, Controls, PoseKey
+from primafacie.generator.controls import Controls, PoseKey
 
 Purpose = Literal["research", "perception-study", "education", "accessibility", "demonstration",
                   "publication", "dubbing"]  # fmt: skip
@@ -25,33 +25,45 @@ class PoseOrder(_Strict):
     """The head at time t."""
 
     t: float = Field(ge=0, description="Seconds from the start.")
-    yaw: float = Field(0.0, ge=-20, le=20, description="Degrees; positive: to the sitter's left.")
-    pitch: float = Field(0.0, ge=-12, le=12, description="Degrees; positive: down.")
-    roll: float = Field(0.0, ge=-10, le=10, description="Degrees; positive: clockwise, as seen.")
+    yaw: float = Field(
+        default=0.0, ge=-20, le=20, description="Degrees; positive: to the sitter's left."
+    )
+    pitch: float = Field(default=0.0, ge=-12, le=12, description="Degrees; positive: down.")
+    roll: float = Field(
+        default=0.0, ge=-10, le=10, description="Degrees; positive: clockwise, as seen."
+    )
 
 
 class ControlsOrder(_Strict):
     """What may be chosen about the performance; every field has a safe default."""
 
-    size: int = Field(512, ge=256, le=1080, multiple_of=2, description="Shorter side in pixels.")
-    fps: Literal[25, 30, 50, 60] = Field(25, description="Frames per second.")
+    size: int = Field(
+        default=512, ge=256, le=1080, multiple_of=2, description="Shorter side in pixels."
+    )
+    fps: Literal[25, 30, 50, 60] = Field(default=25, description="Frames per second.")
     crop: Literal["face", "square", "portrait", "full"] = "square"
     emotion: Literal["neutral", "happy", "sad", "angry", "surprised", "afraid", "disgusted"] = (
         "neutral"
     )
-    intensity: float = Field(0.5, ge=0, le=1, description="How strongly the emotion shows.")
-    amplitude: float = Field(1.0, ge=0, le=1.5, description="Head movement; 1 as real speakers.")
-    distance: float = Field(1.0, ge=0.8, le=1.25, description="1 as photographed; below: nearer.")
+    intensity: float = Field(default=0.5, ge=0, le=1, description="How strongly the emotion shows.")
+    amplitude: float = Field(
+        default=1.0, ge=0, le=1.5, description="Head movement; 1 as real speakers."
+    )
+    distance: float = Field(
+        default=1.0, ge=0.8, le=1.25, description="1 as photographed; below: nearer."
+    )
     gaze: tuple[float, float] = Field(
-        (0.0, 0.0), description="Main direction: yaw, pitch, degrees."
+        default=(0.0, 0.0), description="Main direction: yaw, pitch, degrees."
     )
     pose: list[PoseOrder] = Field(default_factory=list, max_length=500)
     regions: list[Literal["lips", "expression", "pose", "eyes"]] = Field(
-        default_factory=lambda: list(REGIONS), description="What may move."
+        default=["lips", "expression", "pose", "eyes"], description="What may move."
     )
-    seed: int = Field(0, ge=0, lt=2**32)
-    transcript: str = Field("", max_length=5000, description="What the clip says, if known.")
-    language: str = Field("en", max_length=35, description="BCP 47 tag of the speech.")
+    seed: int = Field(default=0, ge=0, lt=2**32)
+    transcript: str = Field(
+        default="", max_length=5000, description="What the clip says, if known."
+    )
+    language: str = Field(default="en", max_length=35, description="BCP 47 tag of the speech.")
 
     def controls(self) -> Controls:
         """As the generator takes it. Raises EngineError for what the ranges above do not catch."""
@@ -69,4 +81,4 @@ class Order(_Strict):
     purpose: Purpose
     audience: Audience = "internal"
     voice_synthetic: bool = Field(False, description="The clip is a declared synthetic voice.")
-    controls: ControlsOrder = Field(default_factory=ControlsOrder)
+    controls: ControlsOrder = ControlsOrder()

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from typing import Any, Final
 
+from flask import abort, request
+
+from primafacie.platform.accounts import Account
+from primafacie.platform.wiring import Services
 from primafacie.safeguards.provenance.verdict import Level, Technique, Verdict
 
 #: The ladder, best first: level -> (tone, headline, what it means).
@@ -32,6 +37,10 @@ TECHNIQUES: Final[dict[Technique, tuple[str, str]]] = {
     Technique.REGISTRY: ("database", "Register of videos made here"),
     Technique.FILE: ("file-text", "The file itself"),
 }
+#: Examining takes seconds of a core; more than this at once would starve everybody else.
+AT_ONCE: Final = 2
+PATIENCE: Final = 20.0  # seconds to wait for one's turn
+_turns = threading.BoundedSemaphore(AT_ONCE)
 _MARKS: Final = {True: "met", False: "unmet", None: "later"}
 
 
@@ -58,6 +67,17 @@ class Told:
     lines: tuple[Line, ...]
     not_checked: tuple[str, ...]
     raw: dict[str, Any]
+
+
+def examined(services: Services, account: Account | None, data: bytes, name: str) -> Told:
+    """Examine a file and tell. 429 when too many are being examined at this moment."""
+    if not _turns.acquire(timeout=PATIENCE):
+        abort(429)
+    try:
+        source = request.remote_addr or ""
+        return told(services.examiner.examine(account, data, name=name, source=source))
+    finally:
+        _turns.release()
 
 
 def told(found: Verdict) -> Told:

@@ -1,8 +1,10 @@
-"""Our picture mark beside the invisible-watermark package's methods: one run, the same clips, the same attacks.
+"""Our picture mark beside the invisible-watermark package's methods: one run, the same clips, the
+same attacks.
 
-What counts is whether the whole payload comes back. Our payload is 56 bits with a tag, so a wrong one does not
-count as read; the package's methods have neither key nor tag and always return some bits, so they are given the
-truth to compare with, which a real reader would not have. Times are ratios to encoding the same frames.
+What counts is whether the whole payload comes back. Our payload is 56 bits with a tag, so a wrong
+one does not count as read; the package's methods have neither key nor tag and always return some
+bits, so they are given the truth to compare with, which a real reader would not have. Times are
+ratios to encoding the same frames.
 """
 
 from __future__ import annotations
@@ -48,8 +50,9 @@ class Attack(Protocol):
 class MethodReport:
     """One method over one clip: quality, times, and per attack the share of payload bits read.
 
-    `read[attack]` is 1.0 exactly when the whole payload came back. `plan_ms` is spent once per clip,
-    `lay_ms` per frame; `read_ms` is one whole reading, of as many frames as the method looks at.
+    `read[attack]` is 1.0 exactly when the whole payload came back. `plan_ms` is spent once per
+    clip, `lay_ms` per frame; `read_ms` is one whole reading, of as many frames as the method looks
+    at.
     """
 
     method: str
@@ -82,17 +85,20 @@ class BenchmarkReport:
         for attack in self.methods[0].read:
             cells = [_cell(report.read.get(attack)) for report in self.methods]
             lines.append(f"| {attack} | " + " | ".join(cells) + " |")
-        for label, value in (
-            ("**exact**", lambda one: f"**{one.exact} of {len(one.read)}**"),
-            ("PSNR RGB, dB", lambda one: f"{one.psnr_db:.1f}"),
-            ("SSIM", lambda one: f"{one.ssim:.4f}"),
-            ("plan, ms per clip", lambda one: f"{one.plan_ms:.0f}"),
-            ("lay / encode, per frame", lambda one: f"{one.lay_ms / self.encode_ms:.2f}"),
-            ("one reading, ms", lambda one: f"{one.read_ms:.0f}"),
-        ):
-            cells = [value(report) for report in self.methods]
+        for label, cells in self._summary():
             lines.append(f"| {label} | " + " | ".join(cells) + " |")
         return "\n".join(lines) + "\n"
+
+    def _summary(self) -> list[tuple[str, list[str]]]:
+        methods = self.methods
+        return [
+            ("**exact**", [f"**{one.exact} of {len(one.read)}**" for one in methods]),
+            ("PSNR RGB, dB", [f"{one.psnr_db:.1f}" for one in methods]),
+            ("SSIM", [f"{one.ssim:.4f}" for one in methods]),
+            ("plan, ms per clip", [f"{one.plan_ms:.0f}" for one in methods]),
+            ("lay / encode, per frame", [f"{one.lay_ms / self.encode_ms:.2f}" for one in methods]),
+            ("one reading, ms", [f"{one.read_ms:.0f}" for one in methods]),
+        ]
 
 
 def run(
@@ -105,8 +111,8 @@ def run(
 ) -> BenchmarkReport:
     """Return how our mark and the baselines fare with one clip (frames uint8 (H, W, 3)).
 
-    Every method's clip is delivered at x264 CRF 20 before each attack. Raises `MarkError` when the clip
-    cannot carry our mark.
+    Every method's clip is delivered at x264 CRF 20 before each attack. Raises `MarkError` when the
+    clip cannot carry our mark.
     """
     began = time.perf_counter()
     encode_again(frames, _DELIVERY_CRF)
@@ -126,9 +132,7 @@ def load_attacks(path: Path) -> tuple[Attack, ...]:
     return cast(tuple[Attack, ...], runpy.run_path(str(path))["ATTACKS"])
 
 
-def _run_ours(
-    frames: Sequence[Frame], attacks: Sequence[Attack], preset: Preset
-) -> MethodReport:
+def _run_ours(frames: Sequence[Frame], attacks: Sequence[Attack], preset: Preset) -> MethodReport:
     keys = MarkKeys.derive(b"the benchmark's own secret", 0)
     number = int.from_bytes(keyed_bytes(keys.mac, "benchmark number", 7), "big")
     marker = PictureMarker(keys, number, preset)
@@ -167,7 +171,9 @@ def _run_baseline(
     spent = 0.0
     for attack in attacks:
         hurt = attack.apply(delivered)
-        chosen = [hurt[i] for i in np.linspace(0, len(hurt) - 1, min(_VOTERS, len(hurt))).astype(int)]
+        chosen = [
+            hurt[i] for i in np.linspace(0, len(hurt) - 1, min(_VOTERS, len(hurt))).astype(int)
+        ]
         began = time.perf_counter()
         read[attack.name] = _share_read(chosen, method, bits)
         spent += time.perf_counter() - began
@@ -194,7 +200,9 @@ def _quality(before: Sequence[Frame], after: Sequence[Frame]) -> tuple[float, fl
 
 
 def _ssim(one: Frame, two: Frame) -> float:
-    """Return the structural similarity of two pictures' luma (Wang et al. 2004, Gaussian window 1.5)."""
+    """Return the structural similarity of two pictures' luma (Wang et al. 2004, Gaussian window
+    1.5).
+    """
     a, b = (cv2.cvtColor(each, cv2.COLOR_RGB2GRAY).astype(np.float64) for each in (one, two))
     mean_a, mean_b = (cv2.GaussianBlur(each, (11, 11), 1.5) for each in (a, b))
     var_a = cv2.GaussianBlur(a * a, (11, 11), 1.5) - mean_a**2

@@ -73,6 +73,7 @@ _STRUCTURAL = frozenset(
         "no bytes outside known boxes",
     }
 )
+_OF_TIME = frozenset({"trusted time-stamp", "time list vouches for the clock"})
 _NOTHING = Marks(PictureReading(MarkStatus.NONE), SoundReading(MarkStatus.NONE), Agreement.UNKNOWN)
 
 
@@ -353,15 +354,28 @@ def _judge_credential(case: _Case) -> tuple[Level, str]:
     credential_only = m.failures and all(f.startswith("signingCredential.") for f in m.failures)
     intact = m.state in ("Trusted", "Valid") or credential_only
     if m.presence is Presence.PRESENT and intact and not (film and failed & _STRUCTURAL):
-        return (
-            Level.UNRECOGNISED_ISSUER,
-            "This file carries a Content Credential, but not from an issuer recognised here; "
-            "what it says cannot be relied on.",
-        )
+        return Level.UNRECOGNISED_ISSUER, _unrecognised_sentence(failed)
     return (
         Level.ALTERED,
         "This file carries a Content Credential that no longer fits it: the file, or the "
         f"credential, was changed after signing.{_origin(case)}",
+    )
+
+
+def _unrecognised_sentence(failed: set[str]) -> str:
+    if failed and failed <= _OF_TIME:
+        return (
+            "This file carries a Content Credential of a recognised issuer without a trusted "
+            "time-stamp; what it says cannot be relied on."
+        )
+    if failed == {"the claim makes sense"}:
+        return (
+            "This file carries a Content Credential that says what a credential cannot say; it "
+            "cannot be relied on."
+        )
+    return (
+        "This file carries a Content Credential, but not from an issuer recognised here; what it "
+        "says cannot be relied on."
     )
 
 

@@ -1,9 +1,10 @@
 """Content binding: whether a file that carries an asset's mark also shows that asset's pictures.
 
-A mark can be copied onto other pictures by whoever holds a marked and an unmarked version of one clip; no
-watermark prevents that. So the registry keeps small grey pictures of every asset, and a reader compares them with
-what it sees after undoing the geometry the mark revealed. Only fine detail is compared, place by place: two
-portraits share their large shapes, a bright oval in the middle, but not where each edge runs.
+A mark can be copied onto other pictures by whoever holds a marked and an unmarked version of one
+clip; no watermark prevents that. So the registry keeps small grey pictures of every asset, and a
+reader compares them with what it sees after undoing the geometry the mark revealed. Only fine
+detail is compared, place by place: two portraits share their large shapes, a bright oval in the
+middle, but not where each edge runs.
 
 The thumbnails show the person. They are personal data and are erased with the asset.
 """
@@ -46,21 +47,25 @@ Thumbnails = npt.NDArray[np.uint8]  # (count, height, width)
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """Up to sixteen grey thumbnails (count, height, width) spread over a clip, short side 64 pixels."""
+    """Up to sixteen grey thumbnails (count, height, width) spread over a clip, short side 64
+    pixels.
+    """
 
     thumbnails: Thumbnails
     stretch: float = 1.0  # of the pattern laid in the clip, which sets the unit of a found geometry
 
     @classmethod
     def of(cls, frames: Iterable[Frame], *, limit: int = _LIMIT) -> Fingerprint:
-        """Return the fingerprint of frames uint8 (H, W, 3); raises `MarkError` when there are none."""
+        """Return the fingerprint of frames uint8 (H, W, 3); raises `MarkError` when there are
+        none.
+        """
         builder = FingerprintBuilder(limit)
         for frame in frames:
             builder.add(frame)
         return builder.finish()
 
     def to_bytes(self) -> bytes:
-        """Return the fingerprint as bytes that `from_bytes` reads; about 40 kB for a square clip."""
+        """Return the fingerprint as bytes that `from_bytes` reads; some 40 kB if square."""
         count, height, width = self.thumbnails.shape
         header = _HEADER.pack(_MAGIC, count, height, width, round(10 * self.stretch))
         return header + zlib.compress(self.thumbnails.tobytes(), 9)
@@ -113,9 +118,7 @@ class Fingerprint:
             )
         ]
         scores = [
-            _overlap_share(seen, detail, top, left)
-            for top, left in places
-            for detail in details
+            _overlap_share(seen, detail, top, left) for top, left in places for detail in details
         ]
         return max(scores, default=0.0)
 
@@ -246,7 +249,9 @@ def _sampled(
 
 
 def _corners(corner: int, period: float, seen: int, known: int) -> list[int]:
-    """Return every place the corner may lie at, one period apart, where enough of both pictures overlaps."""
+    """Return every place the corner may lie at, one period apart, where enough of both pictures
+    overlaps.
+    """
     step = _SIDE * period
     places = []
     first = int(np.floor((-seen - corner) / step))

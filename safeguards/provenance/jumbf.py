@@ -26,6 +26,10 @@ _REQUESTABLE, _LABEL, _PRIVATE = 1, 2, 16
 _TYPE_TAIL = bytes.fromhex("00110010800000aa00389b71")
 _TYPES = (b"c2pa", b"c2ma", b"c2um", b"c2as", b"c2cl", b"c2cs", b"cbor", b"json", b"uuid", b"c2vc")
 _EMBEDDED_FILE = bytes.fromhex("40cb0c32bb8a489da70b2ad6f47f4369")
+_MANIFEST_PARTS = frozenset(
+    {"c2pa.assertions", "c2pa.claim", "c2pa.claim.v2", "c2pa.signature", "c2pa.credentials"}
+    | {"c2pa.databoxes"}
+)
 _MINOR_VERSIONS = frozenset({0, 1, 512})
 _X5CHAIN = 33
 _UNPROTECTED = frozenset({"sigTst", "sigTst2", "rVals", "pad", "pad2"})
@@ -181,6 +185,8 @@ def _active_signature(store: bytes, odd: set[str]) -> bytes:
         _, parts = _superbox(store, manifest, odd)
         for part in parts:
             name = _walk(store, part, odd, 0)
+            if name not in _MANIFEST_PARTS:
+                odd.add("a manifest has a part that no manifest has")
             if manifest is manifests[-1] and name == "c2pa.signature":
                 found = _cbor(store, part)
     if not found:
@@ -248,23 +254,29 @@ def _is_plain_stamp(value: object) -> bool:
             token = cms.ContentInfo.load(item["val"], strict=True)
             signed = token["content"]
             (signer,) = signed["signer_infos"]
-            digests = [d["algorithm"].native for d in signed["digest_algorithms"]]
             plain = (
                 token["content_type"].native == "signed_data"
                 and signed["version"].native in ("v1", "v3")
                 and signer["version"].native == "v1"
-                and digests == [signer["digest_algorithm"]["algorithm"].native]
-                and set(digests) <= _DIGESTS
-                and signer["signature_algorithm"]["algorithm"].native in _STAMP_SIGNATURES
+                and [d.dump() for d in signed["digest_algorithms"]]
+                == [signer["digest_algorithm"].dump()]
+                and _is_plain_algorithm(signer["digest_algorithm"], _DIGESTS)
+                and _is_plain_algorithm(signer["signature_algorithm"], _STAMP_SIGNATURES)
                 and not signer["unsigned_attrs"].native
                 and not signed["crls"].native
-                and token.dump(force=True) == item["val"]
             )
             if not plain:
                 return False
     except Exception:  # hostile ASN.1 has broken this parser in more ways than it documents
         return False
     return True
+
+
+def _is_plain_algorithm(identifier: Any, known: frozenset[str]) -> bool:
+    """A known algorithm without parameters; those of RSA-PSS name digests and are let be."""
+    name, parameters = identifier["algorithm"].native, identifier["parameters"]
+    bare = parameters.dump() in (b"", b"\x05\x00") or name == "rsassa_pss"
+    return name in known and bare
 
 
 def _leaf_usages(protected: Mapping[Any, Any]) -> tuple[str, ...]:

@@ -1,8 +1,10 @@
-"""The keyed pattern of the picture mark: which lattice points are pilots, which carry which code sign.
+"""The keyed pattern of the picture mark: which lattice points are pilots, which carry which code
+sign.
 
-Points with 8 <= |k| <= 25 of a lattice with 1/160 cycles per canonical pixel: 150 keyed pilots with keyed phases
-say that a mark is there and where its origin lies; the rest carry the code's signs, scrambled and interleaved,
-on real and imaginary part. The band (0.05 to 0.156 cycles per pixel) is what low-rate codecs and halved sizes keep.
+Points with 8 <= |k| <= 25 of a lattice with 1/160 cycles per canonical pixel: 150 keyed pilots
+with keyed phases say that a mark is there and where its origin lies; the rest carry the code's
+signs, scrambled and interleaved, on real and imaginary part. The band (0.05 to 0.156 cycles per
+pixel) is what low-rate codecs and halved sizes keep.
 """
 
 from __future__ import annotations
@@ -28,7 +30,9 @@ Floats = npt.NDArray[np.float32]
 Complex = npt.NDArray[np.complex64]
 
 PICTURE_SCHEME = "org.primafacie.lattice.1"
-PICTURE_FORMAT = PayloadFormat(PICTURE_SCHEME, number_bits=56, tag_bits=40, free_bits=48, length=1024)
+PICTURE_FORMAT = PayloadFormat(
+    PICTURE_SCHEME, number_bits=56, tag_bits=40, free_bits=48, length=1024
+)
 
 PILOT_REACH = 22
 SMALL_STRETCH = 1.6
@@ -42,7 +46,8 @@ _COARSE_GRID = 96
 
 
 def pattern_stretch(short_side: int) -> float:
-    """Return how much wider than its canonical period the pattern is laid in a picture of that size.
+    """Return how much wider than its canonical period the pattern is laid in a picture of that
+    size.
 
     Below 448 pixels the canonical pattern would be too fine for a codec to keep.
     """
@@ -51,7 +56,7 @@ def pattern_stretch(short_side: int) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Sync:
-    """Where the pilots agree best: correlation in standard deviations, shift in canonical pixels."""
+    """Where the pilots agree best: z in standard deviations, shift in canonical pixels."""
 
     z: float
     shift_y: float
@@ -81,7 +86,9 @@ class LatticePattern:
         self._slot = keyed_order(keys.picture, "interleave", 2 * data.size) % PICTURE_FORMAT.length
         self._scramble = keyed_signs(keys.picture, "scramble", 2 * data.size)
         share = _PILOT_SHARE / (1.0 - _PILOT_SHARE)
-        self._pilot_gain = np.sqrt(share * np.sum(self._amplitude**2) / np.sum(np.abs(self._pilot) ** 2))
+        self._pilot_gain = np.sqrt(
+            share * np.sum(self._amplitude**2) / np.sum(np.abs(self._pilot) ** 2)
+        )
 
     def draw(self, signs: Floats, height: int, width: int) -> Map:
         """Return the pattern of a codeword (1024,) for a picture of that size, with unit spread."""
@@ -104,8 +111,8 @@ class LatticePattern:
     ) -> tuple[Floats, float]:
         """Return the code's soft values (1024,) and their spread were there no mark.
 
-        `shift` (y, x) in canonical pixels; `cutoff` is the lattice radius beyond which the channel is taken to
-        have lost the pattern (infinite for none).
+        `shift` (y, x) in canonical pixels; `cutoff` is the lattice radius beyond which the channel
+        is taken to have lost the pattern (infinite for none).
         """
         at = (self._dy + REACH, self._dx + REACH)
         turn = np.exp(-2j * np.pi / PERIOD * (self._dy * shift[0] + self._dx * shift[1]))
@@ -157,11 +164,12 @@ class LatticePattern:
         return z
 
     def _pilots_in(self, spectrum: Spectrum) -> Complex:
-        """Return each pilot's product with the key, scaled so that their sum is in standard deviations.
+        """Return each pilot's product with the key, scaled so that their sum is in standard
+        deviations.
 
-        The scale comes from the pilots' own energy. Whatever the picture, the key's phases are uniform
-        and independent of it, so without our mark the sum exceeds t with a chance below exp(-t^2 / 2):
-        also in pictures that carry somebody else's mark at the same lattice points.
+        The scale comes from the pilots' own energy. Whatever the picture, the key's phases are
+        uniform and independent of it, so without our mark the sum exceeds t with a chance below
+        exp(-t^2 / 2): also in pictures that carry somebody else's mark at the same lattice points.
         """
         at = (self._py + REACH, self._px + REACH)
         own = cv2.blur(np.abs(spectrum.values) ** 2, (7, 7))[at]

@@ -1,8 +1,10 @@
-"""Finding the lattice pattern in pictures that were scaled, cropped, turned or stretched since it was laid.
+"""Finding the lattice pattern in pictures that were scaled, cropped, turned or stretched since it
+was laid.
 
-The search goes from cheap to dear and stops at the first verified tag: the geometry of the marking, mirrored and
-transposed pictures, usual changes of aspect, then a scan of scales, small rotations, single frames and parts of
-the picture. Whatever it tries is counted, because every try is a chance of a false tag.
+The search goes from cheap to dear and stops at the first verified tag: the geometry of the
+marking, mirrored and transposed pictures, usual changes of aspect, then a scan of scales, small
+rotations, single frames and parts of the picture. Whatever it tries is counted, because every try
+is a chance of a false tag.
 """
 
 from __future__ import annotations
@@ -29,7 +31,13 @@ from primafacie.safeguards.provenance.residual import (
     canonical,
     residual,
 )
-from primafacie.safeguards.provenance.spectrum import PERIOD, Complex, Spectrum, measure, values_only
+from primafacie.safeguards.provenance.spectrum import (
+    PERIOD,
+    Complex,
+    Spectrum,
+    measure,
+    values_only,
+)
 
 PRESENT_Z = 8.5  # exp(-z^2 / 2) times the 2e7 places of a search is below 1e-8
 FRAMES_READ = 16
@@ -55,8 +63,8 @@ _WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
 class Effort(Enum):
     """How far a search goes; each step includes those before it.
 
-    GLANCE: the geometry of the marking, moved, mirrored or transposed. QUICK: other aspects, borders
-    and scales. USUAL: single frames and small rotations. DEEP: parts and larger rotations.
+    GLANCE: the geometry of the marking, moved, mirrored or transposed. QUICK: other aspects,
+    borders and scales. USUAL: single frames and small rotations. DEEP: parts and larger rotations.
     """
 
     GLANCE = auto()
@@ -67,7 +75,9 @@ class Effort(Enum):
 
 @dataclass(frozen=True, slots=True)
 class _Hit:
-    """A place of the search and how well the pilots agree there; `plane` is the residual map it was seen in."""
+    """A place of the search and how well the pilots agree there; `plane` is the residual map it
+    was seen in.
+    """
 
     z: float
     pattern: LatticePattern
@@ -76,7 +86,7 @@ class _Hit:
 
 
 class LatticeSearch:
-    """One query: looks for any of `patterns` and remembers the best it saw and how often it tried."""
+    """One query: looks for any of `patterns`, remembers the best it saw and how often it tried."""
 
     def __init__(self, patterns: Sequence[LatticePattern]) -> None:
         self._patterns = patterns
@@ -125,7 +135,7 @@ class LatticeSearch:
             yield self._rotated(mean, _DEEP_ANGLES, tuple(0.9 * 1.009**i for i in range(56)))
 
     def _where_it_was_laid(self, plane: Map) -> PictureReading | None:
-        """Try the scales marks are laid at: unmoved first, then any shift, mirror, transposition."""
+        """Try the scales marks are laid at: unmoved, then any shift, mirror, transposition."""
         spectra = {scale: measure(plane, scale, scale) for scale in (1.0, SMALL_STRETCH)}
         for pattern, (scale, spectrum) in product(self._patterns, spectra.items()):
             z = pattern.pilot_z(spectrum, (0.0, 0.0))
@@ -159,9 +169,7 @@ class LatticeSearch:
         self, plane: Map, spectrum: Spectrum, scale_y: float, scale_x: float
     ) -> PictureReading | None:
         hits = []
-        for pattern, (flip_y, flip_x), transposed in product(
-            self._patterns, _FLIPS, (False, True)
-        ):
+        for pattern, (flip_y, flip_x), transposed in product(self._patterns, _FLIPS, (False, True)):
             sync = pattern.find_shift(spectrum.turned(flip_y, flip_x, transposed))
             geometry = replace(
                 _geometry(scale_y, scale_x, sync.shift_y, sync.shift_x),
@@ -344,7 +352,9 @@ def _mean(planes: Sequence[Map]) -> Map:
 
 
 def _apart(hits: Sequence[_Hit], keep: int) -> list[_Hit]:
-    """Return the best hits whose scales differ by more than two per cent (neighbours find the same peak)."""
+    """Return the best hits whose scales differ by more than two per cent (neighbours find the same
+    peak).
+    """
     chosen: list[_Hit] = []
     for hit in hits:
         if all(_differs(hit, other) for other in chosen):
@@ -380,7 +390,9 @@ def _turn(plane: Map, angle: float) -> Map:
 
 
 def _without_border(frames: Sequence[Frame]) -> tuple[list[Frame], Box]:
-    """Return the frames without their flat borders and where that part lies; none when there is no border."""
+    """Return the frames without their flat borders and where that part lies; none when there is no
+    border.
+    """
     stack = np.stack([canonical(frame) for frame in frames[:: max(1, len(frames) // 4)]])
     rows = np.flatnonzero(stack.std(axis=2).max(axis=0) > 2.0)
     columns = np.flatnonzero(stack.std(axis=1).max(axis=0) > 2.0)
@@ -397,9 +409,7 @@ def _without_border(frames: Sequence[Frame]) -> tuple[list[Frame], Box]:
     return [frame for frame in inner if frame is not None], box
 
 
-def _within(
-    reading: PictureReading | None, roi: Box, factor: float = 1.0
-) -> PictureReading | None:
+def _within(reading: PictureReading | None, roi: Box, factor: float = 1.0) -> PictureReading | None:
     """Return the reading as one of the part `roi`, whose short side is 1/factor canonical ones."""
     if reading is None or reading.geometry is None:
         return reading

@@ -1,11 +1,13 @@
 """The secret halves of the watermark: where the pattern lies and what proves a payload is ours.
 
-One master secret gives one `MarkKeys` per epoch by HKDF-SHA256 (RFC 5869). Everything a scheme draws from a
-key comes out of SHAKE-256 (FIPS 202), never out of a numerical library's generator, so that a file marked
-today can be read by any later version. A new epoch costs nothing: readers try every epoch they are given.
+One master secret gives one `MarkKeys` per epoch by HKDF-SHA256 (RFC 5869). Everything a scheme
+draws from a key comes out of SHAKE-256 (FIPS 202), never out of a numerical library's generator,
+so that a file marked today can be read by any later version. A new epoch costs nothing: readers
+try every epoch they are given.
 
-What the loss of a master key means: whoever holds it can read, remove and forge marks of all its epochs. The
-verdict of a reader is then no longer evidence; the log and the content binding still are.
+What the loss of a master key means: whoever holds it can read, remove and forge marks of all its
+epochs. The verdict of a reader is then no longer evidence; the log and the content binding still
+are.
 """
 
 from __future__ import annotations
@@ -29,7 +31,8 @@ _KEY_BYTES = 32
 class MarkKeys:
     """The keys of one epoch; its `repr` shows the epoch and nothing secret.
 
-    `picture` and `sound` place the pattern (32 bytes each), `mac` authenticates the payload (32 bytes).
+    `picture` and `sound` place the pattern (32 bytes each), `mac` authenticates the payload (32
+    bytes).
     """
 
     epoch: int
@@ -41,7 +44,8 @@ class MarkKeys:
     def derive(cls, master: bytes, epoch: int) -> MarkKeys:
         """Return the keys of `epoch` (0..65535); the same inputs give the same keys for ever.
 
-        Raises `MarkError` when the master secret is shorter than 16 bytes or the epoch is out of range.
+        Raises `MarkError` when the master secret is shorter than 16 bytes or the epoch is out of
+        range.
         """
         if len(master) < _MINIMUM_MASTER_BYTES:
             raise MarkError("the watermark's master secret is shorter than 16 bytes")
@@ -74,7 +78,7 @@ def keyed_signs(key: bytes, label: str, count: int) -> npt.NDArray[np.float32]:
 
 
 def keyed_order(key: bytes, label: str, count: int) -> npt.NDArray[np.intp]:
-    """Return a permutation of 0..count-1: the stable order of 64-bit words of the stream `label`."""
+    """Return a permutation of 0..count-1: the stable order of 64-bit words of that stream."""
     words = np.frombuffer(keyed_bytes(key, label, 8 * count), dtype=">u8")
     return np.argsort(words.astype(np.uint64), kind="stable")
 

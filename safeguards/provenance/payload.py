@@ -1,13 +1,14 @@
 """Asset number <-> code signs: an HMAC tag, a polar code, and a few bits left free for the host.
 
-A payload is `number | tag`, the tag being the first bits of HMAC-SHA256 over scheme, epoch and number. It is
-sent through a polar code (Arikan 2009) whose positions are ranked by beta expansion (He et al. 2017, beta =
-2^(1/4)). The most reliable positions of all carry no message: the embedder sets these *free bits* so that the
-codeword leans the way the host signal already leans (dirty-paper coding, Costa 1983). The decoder is min-sum
-successive cancellation with a list (Tal and Vardy 2015); of the list, only a path whose tag verifies counts.
+A payload is `number | tag`, the tag being the first bits of HMAC-SHA256 over scheme, epoch and
+number. It is sent through a polar code (Arikan 2009) whose positions are ranked by beta expansion
+(He et al. 2017, beta = 2^(1/4)). The most reliable positions of all carry no message: the embedder
+sets these *free bits* so that the codeword leans the way the host signal already leans
+(dirty-paper coding, Costa 1983). The decoder is min-sum successive cancellation with a list (Tal
+and Vardy 2015); of the list, only a path whose tag verifies counts.
 
-The last position is always free, and its row of the code is all ones: a payload reads the same when every sign
-is turned, so a negative picture or an inverted sound keeps its mark.
+The last position is always free, and its row of the code is all ones: a payload reads the same
+when every sign is turned, so a negative picture or an inverted sound keeps its mark.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ class Decoded:
 
 
 class PayloadCode:
-    """One payload format under one epoch's keys: signs out of numbers, numbers out of soft values."""
+    """One payload format under one epoch's keys: signs from numbers, numbers from soft values."""
 
     def __init__(self, shape: PayloadFormat, keys: MarkKeys) -> None:
         self.shape = shape
@@ -62,7 +63,8 @@ class PayloadCode:
         self._free_mask = _mask(shape.length, self._free)
 
     def signs(self, number: int, host: Floats | None = None, breadth: int = 32) -> Floats:
-        """Return the codeword of `number` as +-1 signs (length,), leaning towards `host` soft values (length,).
+        """Return the codeword of `number` as +-1 signs (length,), leaning towards `host` soft
+        values (length,).
 
         Without a host the free bits are zero. Raises `MarkError` when the number does not fit.
         """
@@ -77,7 +79,8 @@ class PayloadCode:
         return signs * _signs_of(polar_transform(leaning.paths[0, 0]))
 
     def read(self, soft: Floats, breadth: int = 8) -> Decoded | None:
-        """Return the payload some row of `soft` (tries, length) carries, or None if no tag verifies.
+        """Return the payload some row of `soft` (tries, length) carries, or None if no tag
+        verifies.
 
         Every row costs `breadth` chances of a false tag; `false_bound` counts them.
         """
@@ -110,7 +113,7 @@ class PayloadCode:
 
 @dataclass(frozen=True, slots=True)
 class PathList:
-    """The surviving paths of a list decoder: `paths` (tries, breadth, length) bits u, best first."""
+    """A list decoder's surviving paths: `paths` (tries, breadth, length) bits u, best first."""
 
     paths: Bits
     metrics: Floats
@@ -137,9 +140,11 @@ def polar_transform(u: Bits) -> Bits:
 
 
 def decode_list(soft: Floats, used: tuple[bool, ...], breadth: int) -> PathList:
-    """Return the `breadth` likeliest paths for each row of `soft` (tries, length); positive means bit 0.
+    """Return the `breadth` likeliest paths for each row of `soft` (tries, length); positive means
+    bit 0.
 
-    `used` says which positions are not frozen to zero. Rows are decoded side by side, each with its own list.
+    `used` says which positions are not frozen to zero. Rows are decoded side by side, each with
+    its own list.
     """
     tries = soft.shape[0]
     alpha = np.repeat(np.asarray(soft, np.float32)[:, None, :], breadth, axis=1)
@@ -171,10 +176,10 @@ def _node(used: tuple[bool, ...]) -> _Node:
     return _Node("split", _node(used[:half]), _node(used[half:]))
 
 
-def _decode_node(
-    alpha: Floats, metric: Floats, node: _Node
-) -> tuple[Floats, Floats, Order | None]:
-    """Decode one subtree: signs (tries, breadth, n), new metrics, and which old path each path grew from."""
+def _decode_node(alpha: Floats, metric: Floats, node: _Node) -> tuple[Floats, Floats, Order | None]:
+    """Decode one subtree: signs (tries, breadth, n), new metrics, and which old path each path
+    grew from.
+    """
     if node.kind == "frozen":
         return np.ones_like(alpha), metric - np.minimum(alpha, 0.0).sum(axis=2), None
     if node.kind == "repetition":

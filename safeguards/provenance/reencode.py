@@ -1,7 +1,8 @@
-"""What a careless world does to a clip, in memory: smaller, and encoded again at a low rate; its sound too.
+"""What a careless world does to a clip, in memory: smaller, and encoded again at a low rate; its
+sound too.
 
-The embedder runs its own reader on this before it commits to a strength. The encoder's `veryfast` preset is the
-harshest of the usual ones to a faint pattern.
+The embedder runs its own reader on this before it commits to a strength. The encoder's `veryfast`
+preset is the harshest of the usual ones to a faint pattern.
 """
 
 from __future__ import annotations

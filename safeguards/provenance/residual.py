@@ -1,9 +1,10 @@
-"""Pictures at canonical size with what is predictable in them taken away, so that a faint pattern shows.
+"""Pictures at canonical size with what is predictable in them taken away, so that a faint pattern
+shows.
 
-The canonical size has a short side of 512 pixels; a mark is laid and looked for in that geometry, so that no
-plain change of size needs a search. The residual is a self-guided filter's remainder (He et al. 2013) divided
-by a power of its local spread: places where the picture itself is busy say little about the mark and are
-weighted down as their noise demands.
+The canonical size has a short side of 512 pixels; a mark is laid and looked for in that geometry,
+so that no plain change of size needs a search. The residual is a self-guided filter's remainder
+(He et al. 2013) divided by a power of its local spread: places where the picture itself is busy
+say little about the mark and are weighted down as their noise demands.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _CLIP = 2.0  # spreads
 
 
 def luma(frame: Frame) -> Map:
-    """Return the BT.601 luma of an RGB (H, W, 3) or grey (H, W) picture as float32 (H, W), 0..255."""
+    """Return the BT.601 luma (H, W), 0..255, of an RGB (H, W, 3) or grey (H, W) picture."""
     grey = frame if frame.ndim == 2 else cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
     return np.asarray(grey, np.float32)
 
@@ -44,7 +45,7 @@ def canonical(frame: Frame) -> Map:
 
 
 def residual(grey: Map) -> Map:
-    """Return the whitened remainder of a canonical picture (H, W), about unit spread and clipped."""
+    """Return the whitened remainder of a canonical picture (H, W), about unit spread, clipped."""
     mean = _box(grey)
     variance = np.maximum(_box(grey * grey) - mean * mean, 0.0)
     own = variance / (variance + _EDGE_VARIANCE)

@@ -1,8 +1,9 @@
-"""The Fourier coefficients of a residual map at the places where a periodic pattern of known scale must have them.
+"""The Fourier coefficients of a residual map at the places where a periodic pattern of known scale
+must have them.
 
-A pattern of period P = 160 canonical pixels has energy only at whole multiples of 1/P; the bins half way between
-say how loud the picture is around them. Both are computed by two small matrix products, exactly for any scale,
-without resampling the map.
+A pattern of period P = 160 canonical pixels has energy only at whole multiples of 1/P; the bins
+half way between say how loud the picture is around them. Both are computed by two small matrix
+products, exactly for any scale, without resampling the map.
 """
 
 from __future__ import annotations
@@ -25,13 +26,17 @@ _NOISE_SIGMA = 1.5  # bins over which the noise estimate is smoothed
 
 @dataclass(frozen=True, slots=True)
 class Spectrum:
-    """`values` and `noise` (51, 51): lattice coefficient and mean power nearby, indices -25..25 along y and x."""
+    """`values` and `noise` (51, 51): lattice coefficient and mean power nearby, indices -25..25
+    along y and x.
+    """
 
     values: Complex
     noise: Floats
 
     def turned(self, flip_y: bool, flip_x: bool, transposed: bool) -> Spectrum:
-        """Return the spectrum of the map after undoing flips and transposition, up to an unknown shift."""
+        """Return the spectrum of the map after undoing flips and transposition, up to an unknown
+        shift.
+        """
         values, noise = self.values, self.noise
         if flip_y:
             values, noise = values[::-1], noise[::-1]
@@ -57,7 +62,9 @@ def measure(plane: Map, scale_y: float, scale_x: float) -> Spectrum:
 
 
 def values_only(plane: Map, scale_y: float, scale_x: float, reach: int) -> Complex:
-    """Return the coefficients (2 reach + 1, reach + 1): y indices -reach..reach, x indices 0..reach."""
+    """Return the coefficients (2 reach + 1, reach + 1): y indices -reach..reach, x indices
+    0..reach.
+    """
     across = _across(plane, _waves(plane.shape[1], scale_x, 0.0, reach + 1))
     # The sums over negative y indices need no waves of their own: they are those of the conjugate.
     waves = _waves(plane.shape[0], scale_y, 0.0, reach + 1).T
@@ -75,7 +82,8 @@ def _across(plane: Map, waves: Complex) -> Complex:
 def _waves(length: int, scale: float, first: float, count: int) -> Complex:
     """Return exp(-2 pi i k x / period), (length, count), for indices k = first, first + 1, ...
 
-    Pixel centres lie at half integers, so that the phase origin is the picture's corner at every size.
+    Pixel centres lie at half integers, so that the phase origin is the picture's corner at every
+    size.
     """
     places = (np.arange(length) + 0.5) * (2.0 * np.pi / (PERIOD * scale))
     steps = np.empty((count, length), np.complex128)

@@ -1,13 +1,15 @@
-"""The invisible mark in picture and sound: what may be laid, what may be read, and which schemes there are.
+"""The invisible mark in picture and sound: what may be laid, what may be read, and which schemes
+there are.
 
-A mark says *which asset* this is, authenticated under a secret key. It proves neither authenticity nor, by its
-absence, anything at all. Content binding (`fingerprint`) is what tells a moved mark from a marked picture.
+A mark says *which asset* this is, authenticated under a secret key. It proves neither authenticity
+nor, by its absence, anything at all. Content binding (`fingerprint`) is what tells a moved mark
+from a marked picture.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, Protocol
@@ -21,7 +23,12 @@ from primafacie.safeguards.provenance.lattice_pattern import (
     PICTURE_SCHEME,
     LatticePattern,
 )
-from primafacie.safeguards.provenance.lattice_search import Effort, LatticeSearch
+from primafacie.safeguards.provenance.lattice_search import (
+    FRAMES_READ,
+    Effort,
+    LatticeSearch,
+    sample,
+)
 from primafacie.safeguards.provenance.mark_keys import MarkKeys
 from primafacie.safeguards.provenance.reading import (
     Geometry,
@@ -46,6 +53,7 @@ from primafacie.safeguards.provenance.schemes.lattice_sound import SOUND_SCHEME 
 
 __all__ = [
     "SCHEME",
+    "SCHEMES",
     "SOUND_SCHEME",
     "Geometry",
     "MarkKeys",
@@ -55,6 +63,7 @@ __all__ = [
     "PictureReading",
     "PictureSpan",
     "Preset",
+    "Scheme",
     "SoundReading",
     "mark_sound",
     "parse_soft_binding",
@@ -78,8 +87,34 @@ PRESETS: dict[Preset, StrengthGoal] = {
 }
 
 
+class PictureReader(Protocol):
+    """Reads one scheme. Never raises, gives a number only if its tag verified, keeps no state."""
+
+    def __call__(
+        self, frames: Sequence[Frame], keys: Sequence[MarkKeys], deep: bool, /
+    ) -> PictureReading: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Scheme:
+    """One registered way of marking; `alg`, its C2PA soft binding name, is never reused."""
+
+    alg: str
+    medium: Literal["picture", "sound"]
+    number_bits: int
+    tag_bits: int
+
+
+SCHEMES = (
+    Scheme(SCHEME, "picture", PICTURE_FORMAT.number_bits, PICTURE_FORMAT.tag_bits),
+    Scheme(SOUND_SCHEME, "sound", SOUND_FORMAT.number_bits, SOUND_FORMAT.tag_bits),
+)
+
+
 class PictureMarker:
-    """Marks the frames of one clip with a 56-bit asset number; refuses, and never skips, what it cannot mark."""
+    """Marks the frames of one clip with a 56-bit asset number; refuses, and never skips, what it
+    cannot mark.
+    """
 
     def __init__(self, keys: MarkKeys, asset_number: int, preset: Preset = "robust") -> None:
         goal = PRESETS.get(preset)
@@ -101,18 +136,25 @@ def read_picture(
 ) -> PictureReading:
     """Return what the frames carry under any of the keys; never raises, whatever the frames are.
 
-    One frame is enough; of more, up to sixteen spread over the whole are used. `deep` also undoes rotations up
-    to 10.8 degrees and looks at parts of the picture, which takes some seconds.
+    One frame is enough; of more, up to sixteen spread over the whole are used. `deep` also undoes
+    rotations up to 10.8 degrees and looks at parts of the picture, which takes some seconds.
+    Every scheme ever laid is tried, the newest first; the first to read wins, else the first to
+    see a pattern.
     """
-    return LatticeSearch([_pattern(each) for each in keys]).read(
-        frames, Effort.DEEP if deep else Effort.USUAL
-    )
+    kept = list(sample(frames, FRAMES_READ))
+    readings = []
+    for read in PICTURE_READERS.values():
+        readings.append(read(kept, keys, deep))
+        if readings[-1].status is MarkStatus.READ:
+            return readings[-1]
+    return next((one for one in readings if one.status is MarkStatus.PRESENT), readings[0])
 
 
 def read_spans(
     frames: Sequence[object], fps: float, keys: Sequence[MarkKeys], *, window_s: float = 2.0
 ) -> tuple[PictureSpan, ...]:
-    """Return what each stretch of a longer clip carries: windows of `window_s` seconds, equal neighbours joined.
+    """Return what each stretch of a longer clip carries: windows of `window_s` seconds, equal
+    neighbours joined.
 
     Finds marked pieces spliced into other material, to half a window. Never raises.
     """
@@ -131,7 +173,9 @@ def read_spans(
 
 
 def soft_binding_value(asset_number: int, epoch: int) -> bytes:
-    """Return the value of a C2PA soft binding for this scheme: number (8 bytes) and epoch (2), big endian."""
+    """Return the value of a C2PA soft binding for this scheme: number (8 bytes) and epoch (2), big
+    endian.
+    """
     if not 0 <= asset_number < 1 << PICTURE_FORMAT.number_bits or not 0 <= epoch <= 0xFFFF:
         raise MarkError("the asset number or epoch does not fit a soft binding")
     return _BINDING.pack(asset_number, epoch)
@@ -148,7 +192,8 @@ def parse_soft_binding(value: bytes) -> tuple[int, int]:
 
 
 def mark_sound(pcm: Sound, rate: int, keys: MarkKeys, asset_number: int) -> Sound:
-    """Return the sound (M,) with the low 32 bits of the asset number under it; same length and rate.
+    """Return the sound (M,) with the low 32 bits of the asset number under it; same length and
+    rate.
 
     See `lay_sound` for what is promised. Raises `MarkError` when the sound cannot carry the mark.
     """
@@ -157,12 +202,19 @@ def mark_sound(pcm: Sound, rate: int, keys: MarkKeys, asset_number: int) -> Soun
 
 
 def read_sound(pcm: object, rate: int, keys: Sequence[MarkKeys]) -> SoundReading:
-    """Return what a sound (M,) carries under any of the keys; never raises. Two seconds of speech are enough."""
+    """Return what a sound (M,) carries under any of the keys; never raises. Two seconds of speech
+    are enough.
+    """
     return find_sound(pcm, rate, [_sound_pattern(each) for each in keys])
 
 
 def _same_finding(one: PictureReading, other: PictureReading) -> bool:
     return (one.status, one.asset_number) == (other.status, other.asset_number)
+
+
+def _read_lattice(frames: Sequence[Frame], keys: Sequence[MarkKeys], deep: bool) -> PictureReading:
+    effort = Effort.DEEP if deep else Effort.USUAL
+    return LatticeSearch([_pattern(each) for each in keys]).read(frames, effort)
 
 
 @lru_cache(maxsize=128)
@@ -173,3 +225,7 @@ def _pattern(keys: MarkKeys) -> LatticePattern:
 @lru_cache(maxsize=128)
 def _sound_pattern(keys: MarkKeys) -> SoundPattern:
     return SoundPattern(keys)
+
+
+# A scheme keeps its line for ever: what was marked once must stay readable.
+PICTURE_READERS: dict[str, PictureReader] = {SCHEME: _read_lattice}

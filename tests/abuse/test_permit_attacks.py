@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 import json
 import pickle
@@ -67,7 +68,7 @@ def test_swapped_photo_voice_or_parameters(swapped: int, issuer: Any, params: by
         ({"iat": 60, "nbf": 60, "exp": 100}, "not valid yet"),
         ({"exp": 121}, "longer life"),
         ({"nbf": -1}, "longer life"),
-        ({"iat": -10**6, "nbf": -10**6, "exp": 10**6}, "longer life"),
+        ({"iat": -(10**6), "nbf": -(10**6), "exp": 10**6}, "longer life"),
     ],
 )
 def test_stretched_time(claims: dict[str, int], why: str, issuer: Any, params: bytes) -> None:
@@ -226,3 +227,24 @@ def test_an_independent_library_agrees_on_the_signature(issuer: Any) -> None:
     public = dsse.public_bytes(issuer.permit_key)
     key = SSlibKey(dsse.key_id(public), "ed25519", "ed25519", {"public": public.hex()})
     assert envelope.verify([key], 1)
+
+
+@pytest.mark.parametrize("point", ["00" * 32, "01" + "00" * 31, "ec" + "ff" * 30 + "7f",
+                                   "01" + "00" * 30 + "80"])  # fmt: skip
+def test_keys_under_which_anybody_can_sign_sign_nothing(point: str) -> None:
+    """A small-order public key verifies a signature made without any private key."""
+    public = bytes.fromhex(point)
+    signature = public + bytes(32)
+    envelope = json.dumps(
+        {
+            "payload": base64.b64encode(b"yes").decode(),
+            "payloadType": "x",
+            "signatures": [
+                {"keyid": dsse.key_id(public), "sig": base64.b64encode(signature).decode()}
+            ],
+        },
+        sort_keys=True,
+        separators=(",", ":"),
+    ).encode()
+    with pytest.raises(dsse.EnvelopeError):
+        dsse.verify(envelope, "x", {dsse.key_id(public): public})

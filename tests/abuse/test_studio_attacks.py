@@ -35,7 +35,7 @@ def studio(issuer: Any, tmp_path: Path) -> Iterator[Studio]:
         audience="studio-1",
         ledger=tmp_path / "ledger",
     )
-    studio = Studio(trust)
+    studio = Studio(trust, must_hold=False)
     yield studio
     studio.close()
 
@@ -83,7 +83,9 @@ def test_a_studio_that_lies_to_its_gate_is_not_believed() -> None:
         liar.send_json(head)
         liar.send(b"")
         with pytest.raises(EngineError):
-            Studio(StudioTrust((), (), "x", Path("unused")))._clip(wire, wire.receive_json(5))
+            Studio(StudioTrust((), (), "x", Path("unused")), must_hold=False)._clip(
+                wire, wire.receive_json(5)
+            )
 
 
 def test_an_unsealed_clip_cannot_be_saved() -> None:

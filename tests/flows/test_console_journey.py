@@ -95,7 +95,8 @@ def browser() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as play:
-        chromium = play.chromium.launch(executable_path=str(CHROMIUM), args=list(FLAGS))
+        camera = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
+        chromium = play.chromium.launch(executable_path=str(CHROMIUM), args=[*FLAGS, *camera])
         yield chromium
         chromium.close()
 
@@ -147,12 +148,12 @@ def upload(name: str, data: bytes, kind: str) -> dict[str, Any]:
     return {"name": name, "mimeType": kind, "buffer": data}
 
 
-def invite(console: Console, browser: Any) -> str:
+def invite(console: Console, browser: Any, kind: str = "self-declared") -> str:
     """The steward makes the invitation; its link."""
     page = signed_in(console, browser, "steward")
     page.goto(console.url + "/consents/new")
     page.get_by_label("Name").fill("Mira Vance")
-    page.get_by_label("Whose face is it").select_option("self-declared")
+    page.get_by_label("Whose face is it").select_option(kind)
     page.get_by_text("Research", exact=True).click()
     page.get_by_label("In plain words").fill("Short clips for a listening study in our laboratory.")
     page.get_by_label("Longest video").fill("10")
@@ -266,6 +267,18 @@ def test_one_video_from_the_invitation_to_the_withdrawal(console: Console, brows
     auditor.goto(console.url + "/integrity")
     auditor.get_by_role("button", name="Check the whole log").click()
     auditor.get_by_text("The log is whole.").wait_for()
+    assert not console.complaints
+
+
+def test_a_living_person_records_the_statement_on_the_page(console: Console, browser: Any) -> None:
+    page = visitor(console, browser, phone=True)
+    page.goto(invite(console, browser, kind="living"))
+    page.get_by_text("My words are:").wait_for()
+    page.get_by_role("button", name="Record with this camera").click()
+    page.get_by_text("Recording. Read the text aloud").wait_for()
+    page.wait_for_timeout(1500)
+    page.get_by_role("button", name="Stop and send").click()
+    page.get_by_text("We have your recording.").wait_for()
     assert not console.complaints
 
 

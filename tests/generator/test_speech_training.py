@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from primafacie.generator.speech import net
+from primafacie.generator.speech import mel, net
 from primafacie.generator.speech.phones import CLASS, Part
 from primafacie.generator.training import augment, corpus
 
@@ -49,13 +49,12 @@ def test_training_learns_and_its_weights_mean_the_same_in_numpy(tmp_path, monkey
     model, prior, pairs = train.train(tmp_path, 60)
     train.save(model, prior, pairs, tmp_path / "speech.npz")
     read = net.read((tmp_path / "speech.npz").read_bytes())
-    data = np.load(tmp_path / "train.npz")
-    from primafacie.generator.speech import mel
-
-    heard = mel.features(data["pcm"][:160_000].astype(np.float32) / 32768)
+    with np.load(tmp_path / "train.npz") as data:
+        pcm, labels = data["pcm"][:160_000], data["labels"]
+    heard = mel.features(pcm.astype(np.float32) / 32768)
     ours = net.log_posteriors(heard, read)
     with torch.no_grad():
         theirs = torch.log_softmax(model(torch.from_numpy(heard)[None]), -1)[0].numpy()
     assert float(np.abs(ours - theirs).max()) < 0.05  # the file holds half precision
-    right = (ours.argmax(1) == data["labels"][: len(ours)]).mean()
+    right = (ours.argmax(1) == labels[: len(ours)]).mean()
     assert right > 0.4  # one in 26 by chance

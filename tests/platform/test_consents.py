@@ -18,6 +18,7 @@ from primafacie.platform.errors import (
     NotFoundError,
 )
 from primafacie.platform.receipts import verify_receipt
+from primafacie.platform.tables import consents
 from primafacie.safeguards.consent import ConsentState
 from primafacie.safeguards.errors import ConsentError, FaceError
 
@@ -129,6 +130,18 @@ class TestCapture:
         house.sign(link)
         assert house.services.likenesses.find(view.consent_id).record.liveness == 2
 
+    def test_an_invented_person_needs_a_source_on_record(self, house: Any) -> None:
+        view, link = house.draft(kind="synthetic")
+        house.fill(link)
+        with pytest.raises(InputError, match="where the picture comes from"):
+            house.sign(link)
+        source = house.services.consents.attach(
+            house.steward, view.consent_id, "provenance", b"drawn by a program, seed 7"
+        )
+        house.sign(link)
+        record = house.services.likenesses.find(view.consent_id).record
+        assert f"provenance:{source}" in record.evidence
+
     def test_a_minor_is_turned_away_and_nothing_is_kept(self, house: Any) -> None:
         view, link = house.draft()
         house.fill(link)
@@ -188,7 +201,7 @@ class TestReview:
     def test_a_recording_nobody_watched_puts_nothing_in_force(self, house: Any) -> None:
         consent_id, _ = house.captured()
         house.services.consents.enrol(consent_id, house.faces())
-        with pytest.raises(ConflictError, match="watch"):
+        with pytest.raises(ConflictError, match="look at all the evidence"):
             house.services.consents.activate(house.reviewer, consent_id, watched=False)
 
     def test_photos_that_will_not_do_leave_only_rejection(self, house: Any) -> None:
@@ -315,6 +328,33 @@ class TestEnds:
         house.watch.move(days=30)
         assert house.services.consents.expire() == 1
         assert house.services.consents.show(house.steward, view.consent_id).state == "expired"
+
+    def test_biometrics_do_not_outlive_three_idle_years(self, house: Any) -> None:
+        consent_id, _ = house.active()
+        with house.services.database.write() as tx:  # as if ten years had been agreed
+            far = house.watch.at.replace(year=house.watch.at.year + 9)
+            tx.execute(consents.update().values(not_after=far))
+        house.watch.move(days=3 * 365 - 1)
+        assert house.services.consents.expire() == 0
+        house.watch.move(days=2)
+        assert house.services.consents.expire() == 1
+        assert house.services.likenesses.find(consent_id).template is None
+
+    def test_erasing_takes_the_uploads_of_requests_too(self, house: Any) -> None:
+        consent_id, token = house.active()
+        view = house.submit(consent_id)
+        house.services.consents.erase(token)
+        for digest in (view.photo_sha256, view.voice_sha256):
+            with pytest.raises(NotFoundError):
+                house.services.vault.get(digest)
+
+    def test_after_a_withdrawal_the_next_sweep_takes_them(self, house: Any) -> None:
+        consent_id, token = house.active()
+        view = house.submit(consent_id)
+        house.services.consents.withdraw(token)
+        assert house.services.requests.forget_uploads(house.watch()) == 1
+        with pytest.raises(NotFoundError):
+            house.services.vault.get(view.voice_sha256)
 
     def test_erasing_leaves_nothing_that_speaks_of_the_person(self, house: Any) -> None:
         consent_id, token = house.active()

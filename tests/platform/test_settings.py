@@ -128,6 +128,11 @@ class TestProduction:
         with pytest.raises(SettingsError, match="development keys"):
             Services.open(self.settings(tmp_path))
 
+    def test_nor_does_its_installation_open_in_another_mode(self, tmp_path: Path) -> None:
+        Services.open(self.settings(tmp_path)).close()
+        with pytest.raises(SettingsError, match="no other mode"):
+            Services.open(self.settings(tmp_path, mode="development"))
+
     def test_with_a_log_that_cannot_be_written(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

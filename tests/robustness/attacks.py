@@ -1,7 +1,7 @@
 """What happens to a clip after it left: the attacks whose floors stand in floors.toml.
 
-An attack takes the delivered frames (uint8 (H, W, 3) RGB, 25 per second) and returns what a reader is
-given. All are fixed: no chance takes part that is not seeded here.
+An attack takes the delivered frames (uint8 (H, W, 3) RGB, 25 per second) and returns what a reader
+is given. All are fixed: no chance takes part that is not seeded here.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Frames = Sequence[Frame]
 
 @dataclass(frozen=True, slots=True)
 class Attack:
-    """One attack: its name, what kind it is, whether it takes long, whether a deep search is due."""
+    """One attack: name, kind, whether it takes long, whether a deep search is due."""
 
     name: str
     kind: str
@@ -45,7 +45,9 @@ def drawn_portrait(seed: int = 0, size: int = 512) -> Frame:
     wall = np.array([95.0, 110.0, 128.0]) + rng.normal(0, 20, 3)
     picture = wall * (1.2 - 0.5 * y - 0.2 * np.hypot(y - 0.4, x - 0.5))[..., None]
 
-    def put(at: tuple[float, float], radii: tuple[float, float], colour: object, soft: float) -> None:
+    def put(
+        at: tuple[float, float], radii: tuple[float, float], colour: object, soft: float
+    ) -> None:
         nonlocal picture
         beyond = (np.hypot((y - at[0]) / radii[0], (x - at[1]) / radii[1]) - 1.0) * min(radii)
         inside = 0.5 * (1.0 - np.tanh(beyond / (2 * soft)))[..., None]
@@ -120,7 +122,13 @@ def x265(frames: Frames, crf: int) -> list[Frame]:
 
 def vp9(frames: Frames, crf: int) -> list[Frame]:
     return encode(
-        frames, "libvpx-vp9", container="webm", crf=str(crf), b="0", cpu_used="5", deadline="realtime"
+        frames,
+        "libvpx-vp9",
+        container="webm",
+        crf=str(crf),
+        b="0",
+        cpu_used="5",
+        deadline="realtime",
     )
 
 
@@ -190,7 +198,9 @@ def tilted(frames: Frames, share: float) -> list[Frame]:
     ]
 
 
-def toned(frames: Frames, tone: Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]) -> list[Frame]:
+def toned(
+    frames: Frames, tone: Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]
+) -> list[Frame]:
     """Apply one curve, from 0..1 to 0..1, to all channels."""
     table = np.clip(255.0 * tone(np.arange(256) / 255.0), 0, 255).round().astype(np.uint8)
     return [cv2.LUT(frame, table) for frame in frames]
@@ -198,7 +208,8 @@ def toned(frames: Frames, tone: Callable[[npt.NDArray[np.float64]], npt.NDArray[
 
 def grey(frames: Frames) -> list[Frame]:
     return [
-        cv2.cvtColor(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB) for frame in frames
+        cv2.cvtColor(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+        for frame in frames
     ]
 
 
@@ -218,7 +229,9 @@ def blurred(frames: Frames, sigma: float) -> list[Frame]:
 
 def sharpened(frames: Frames) -> list[Frame]:
     soft = blurred(frames, 1.5)
-    return [cv2.addWeighted(frame, 2.0, low, -1.0, 0) for frame, low in zip(frames, soft, strict=True)]
+    return [
+        cv2.addWeighted(frame, 2.0, low, -1.0, 0) for frame, low in zip(frames, soft, strict=True)
+    ]
 
 
 def noised(frames: Frames, sigma: float) -> list[Frame]:
@@ -286,8 +299,13 @@ def on_desktop(frames: Frames, zoom: float) -> list[Frame]:
     screen[:48] = (58, 62, 70)
     for row in range(8):
         cv2.putText(
-            screen, f"clip {row} of the list", (width + 70, 110 + 60 * row),
-            cv2.FONT_HERSHEY_SIMPLEX, 0.7, (30, 30, 30), 2,
+            screen,
+            f"clip {row} of the list",
+            (width + 70, 110 + 60 * row),
+            cv2.FONT_HERSHEY_SIMPLEX,
+            0.7,
+            (30, 30, 30),
+            2,
         )
     screen[80 : 80 + height, 30 : 30 + width] = picture
     return [screen]
@@ -301,8 +319,13 @@ def overlaid(frames: Frames) -> list[Frame]:
         height, width = drawn.shape[:2]
         drawn[int(0.84 * height) : int(0.95 * height)] = (20, 20, 24)
         cv2.putText(
-            drawn, "BREAKING: somebody said something", (20, int(0.91 * height)),
-            cv2.FONT_HERSHEY_SIMPLEX, 0.7, (255, 255, 255), 2,
+            drawn,
+            "BREAKING: somebody said something",
+            (20, int(0.91 * height)),
+            cv2.FONT_HERSHEY_SIMPLEX,
+            0.7,
+            (255, 255, 255),
+            2,
         )
         cv2.circle(drawn, (width - 60, 60), 38, (200, 30, 30), -1)
         out.append(drawn)
@@ -382,12 +405,10 @@ def denoised(frames: Frames) -> list[Frame]:
 
 def filmed_off_a_screen(frames: Frames) -> list[Frame]:
     """A slight perspective, blur, a moire of stripes, noise, and JPEG frames."""
-    height, width = frames[0].shape[:2]
+    width = frames[0].shape[1]
     stripes = 6.0 * np.sin(2 * np.pi * np.arange(width) / 3.7)[None, :, None]
     seen = noised(blurred(tilted(frames[::4], 0.015), 1.0), 5.0)
-    return [
-        jpeg([np.clip(frame + stripes, 0, 255).astype(np.uint8)], 75)[0] for frame in seen
-    ]
+    return [jpeg([np.clip(frame + stripes, 0, 255).astype(np.uint8)], 75)[0] for frame in seen]
 
 
 def _table() -> tuple[Attack, ...]:

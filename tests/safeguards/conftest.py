@@ -53,7 +53,7 @@ def record(**changes: Any) -> ConsentRecord:
         not_before=(NOW - timedelta(days=1)).isoformat(),
         not_after=(NOW + timedelta(days=100)).isoformat(),
         liveness=1,
-        evidence=(sha256_hex(b"video"),),
+        evidence=("video:" + sha256_hex(b"video"), "provenance:" + sha256_hex(b"seed")),
     )
     return replace(base, **changes)
 

@@ -1,4 +1,6 @@
-"""Content binding: the same pictures agree after what happens to files, others do not, foreign bytes are refused."""
+"""Content binding: the same pictures agree after what happens to files, others do not, foreign
+bytes are refused.
+"""
 
 from __future__ import annotations
 
@@ -36,18 +38,28 @@ def test_the_same_clip_agrees_wholly(clip: list[np.ndarray], known: Fingerprint)
     assert known.agreement(clip) > 0.99
 
 
-@pytest.mark.parametrize("name", ["blur_2", "noise_15", "gamma_06", "frame_jpeg_20", "scale_50", "one_second"])
-def test_ordinary_damage_keeps_the_agreement(clip: list[np.ndarray], known: Fingerprint, name: str) -> None:
+@pytest.mark.parametrize(
+    "name", ["blur_2", "noise_15", "gamma_06", "frame_jpeg_20", "scale_50", "one_second"]
+)
+def test_ordinary_damage_keeps_the_agreement(
+    clip: list[np.ndarray], known: Fingerprint, name: str
+) -> None:
     attack = next(one for one in A["ATTACKS"] if one.name == name)
     assert known.agreement(attack.apply(clip)) > THRESHOLD + 0.1
 
 
-def test_a_crop_agrees_once_its_geometry_is_undone(clip: list[np.ndarray], known: Fingerprint) -> None:
+def test_a_crop_agrees_once_its_geometry_is_undone(
+    clip: list[np.ndarray], known: Fingerprint
+) -> None:
     cut = [frame[40:280, 60:310] for frame in clip]
     # The pattern of a picture under 448 pixels is 1.6 times as wide, and so are the units found.
     period = 160 / 512
     found = Geometry(
-        1.6 * 320 / 240, 1.6 * 320 / 240, (40 / 320) / 1.6 % period, (60 / 320) / 1.6 % period, period=period
+        1.6 * 320 / 240,
+        1.6 * 320 / 240,
+        (40 / 320) / 1.6 % period,
+        (60 / 320) / 1.6 % period,
+        period=period,
     )
     assert known.agreement(cut) < THRESHOLD
     assert known.agreement(cut, found) > 0.8
@@ -58,7 +70,9 @@ def test_other_people_do_not_agree(known: Fingerprint) -> None:
         assert known.agreement([A["drawn_portrait"](seed, 320)]) < 0.5
 
 
-def test_a_stream_gives_the_same_fingerprint_as_a_list(clip: list[np.ndarray], known: Fingerprint) -> None:
+def test_a_stream_gives_the_same_fingerprint_as_a_list(
+    clip: list[np.ndarray], known: Fingerprint
+) -> None:
     builder = FingerprintBuilder()
     for frame in clip:
         builder.add(frame)
@@ -66,7 +80,11 @@ def test_a_stream_gives_the_same_fingerprint_as_a_list(clip: list[np.ndarray], k
 
 
 def test_a_long_clip_keeps_sixteen_thumbnails(clip: list[np.ndarray]) -> None:
-    assert Fingerprint.of(frame for _ in range(12) for frame in clip).thumbnails.shape == (16, 64, 64)
+    assert Fingerprint.of(frame for _ in range(12) for frame in clip).thumbnails.shape == (
+        16,
+        64,
+        64,
+    )
 
 
 def test_bytes_read_back(known: Fingerprint) -> None:

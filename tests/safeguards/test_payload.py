@@ -1,4 +1,6 @@
-"""The payload code: what goes in comes out, from a third of the signs' worth of evidence, or nothing does."""
+"""The payload code: what goes in comes out, from a third of the signs' worth of evidence, or
+nothing does.
+"""
 
 from __future__ import annotations
 
@@ -49,16 +51,24 @@ class TestKeys:
             keyed_signs(KEYS.picture, "c", 16).tobytes(),
             keyed_order(KEYS.picture, "d", 16).astype("<i8").tobytes(),
         )
-        assert hashlib.sha256(b"".join(parts)).hexdigest().startswith("b4323cb4b63aa33fdfae21aa7d0181b6")
+        assert (
+            hashlib.sha256(b"".join(parts))
+            .hexdigest()
+            .startswith("b4323cb4b63aa33fdfae21aa7d0181b6")
+        )
 
     def test_every_epoch_has_keys_of_its_own(self) -> None:
         other = MarkKeys.derive(b"a master secret for tests", 2)
-        assert {KEYS.picture, KEYS.sound, KEYS.mac}.isdisjoint({other.picture, other.sound, other.mac})
+        assert {KEYS.picture, KEYS.sound, KEYS.mac}.isdisjoint(
+            {other.picture, other.sound, other.mac}
+        )
 
     def test_a_repr_shows_no_secret(self) -> None:
         assert repr(KEYS) == "MarkKeys(epoch=1)"
 
-    @pytest.mark.parametrize(("master", "epoch"), [(b"short", 1), (b"x" * 32, -1), (b"x" * 32, 65536)])
+    @pytest.mark.parametrize(
+        ("master", "epoch"), [(b"short", 1), (b"x" * 32, -1), (b"x" * 32, 65536)]
+    )
     def test_bad_inputs_are_refused(self, master: bytes, epoch: int) -> None:
         with pytest.raises(MarkError):
             MarkKeys.derive(master, epoch)

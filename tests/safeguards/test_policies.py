@@ -62,6 +62,7 @@ WAYS: list[tuple[str, dict[str, Any]]] = [
     ("one_face", {"likeness_faces_b": 0}),
     ("photo_good_enough", {"likeness_problems": ("blurred",)}),
     ("face_is_consenting_subject", {"request_photo": b"the same pixels in other bytes"}),
+    ("face_is_consenting_subject", {"likeness_distance": 0.50001}),
     ("face_is_consenting_subject",
      {"request_photo": b"x", "record_photo_mode": "matched", "likeness_distance": 0.50001}),
     ("face_is_consenting_subject",
@@ -83,6 +84,8 @@ WAYS: list[tuple[str, dict[str, Any]]] = [
     ("subject_kind_admitted", {"record_subject_kind": "deceased"}),
     ("subject_kind_admitted", {"record_subject_kind": "synthetic", "record_evidence": ()}),
     ("subject_kind_admitted", {"record_subject_kind": "artwork", "record_evidence": ()}),
+    ("subject_kind_admitted",
+     {"record_subject_kind": "synthetic", "record_evidence": ("video:" + "e" * 64,)}),
     ("subject_kind_admitted", {"record_subject_kind": "self-declared", "record_liveness": 0}),
     ("source_not_generated", {"likeness_generator_mark": "SDXL"}),
     ("voice_allowed", {"request_voice": b"another clip"}),
@@ -96,6 +99,9 @@ WAYS: list[tuple[str, dict[str, Any]]] = [
     ("voice_usable", {"utterance_problems": ("silent",)}),
     ("length_within_limits", {"utterance_milliseconds": 30001}),
     ("length_within_limits", {"request_controls": Controls(size=722)}),
+    ("length_within_limits", {"request_controls": Controls(size=512, crop="portrait")}),
+    ("length_within_limits",
+     {"request_controls": Controls(size=512, crop="full"), "likeness_aspect": 1.5}),
     ("requester_quota", {"requester_used_today": 5}),
     ("consent_quota", {"consent_outputs": 10}),
     ("consent_quota", {"consent_outputs_today": 5}),
@@ -238,17 +244,17 @@ def oracle(f: Facts) -> set[str]:
         "language_in_scope": bool(rec.languages) and r.controls.language not in rec.languages,
         "one_face": (face.faces_a, face.faces_b) != (1, 1),
         "photo_good_enough": bool(face.problems),
-        "face_is_consenting_subject": r.photo_sha256 not in rec.photos
-        and not (rec.photo_mode == "matched" and face.distance <= 0.5 and face.best
-                 and face.margin >= 0.05),
+        "face_is_consenting_subject": not face.distance <= 0.5
+        or (r.photo_sha256 not in rec.photos
+            and not (rec.photo_mode == "matched" and face.best and face.margin >= 0.05)),
         "face_is_nobody_else": face.other_distance <= 0.5
         and (not face.best or rec.subject_kind in ("synthetic", "artwork")),
         "not_on_never_me_list": face.deny_distance <= 0.6,
         "adult_subject": rec.adult != "adult",
         "subject_kind_admitted": {
             "living": rec.liveness < 1,
-            "synthetic": not rec.evidence,
-            "artwork": not rec.evidence,
+            "synthetic": not any("provenance" in e for e in rec.evidence),
+            "artwork": not any("provenance" in e for e in rec.evidence),
             "self-declared": f.production,
             "deceased": True,
         }[rec.subject_kind],
@@ -293,7 +299,7 @@ def random_facts(dice: random.Random, make: Make) -> Facts:
             record_adult=odd("adult", "minor", "unknown"),
             record_subject_kind=odd("living", "synthetic", "artwork", "self-declared", "deceased"),
             record_liveness=odd(1, 0, 2),
-            record_evidence=odd(("e" * 64,), ()),
+            record_evidence=odd(("provenance:" + "e" * 64,), (), ("video:" + "e" * 64,)),
             record_not_before=odd((now - timedelta(days=1)).isoformat(), now.isoformat(),
                                   (now + edge).isoformat()),
             record_not_after=odd((now + timedelta(days=9)).isoformat(), now.isoformat(),

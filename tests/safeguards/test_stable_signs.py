@@ -1,4 +1,6 @@
-"""The screen for generators' own marks: finds what the invisible-watermark package lays, and nothing else."""
+"""The screen for generators' own marks: finds what the invisible-watermark package lays, and
+nothing else.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +23,8 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::F
 
 def textured(seed: int) -> np.ndarray:
     rng = np.random.default_rng(seed)
-    rough = rng.normal(128, 60, (300, 280, 3))
-    return np.clip(cv2.GaussianBlur(rough, (0, 0), 1.0) * 1.0, 0, 255).astype(np.uint8)
+    rough = rng.normal(128, 60, (512, 480, 3))
+    return np.clip(cv2.GaussianBlur(rough, (0, 0), 1.0), 0, 255).astype(np.uint8)
 
 
 @pytest.mark.parametrize("sign", SIGNS, ids=lambda sign: sign.generator)

@@ -18,7 +18,9 @@ from primafacie.safeguards.provenance.lattice_pattern import PICTURE_FORMAT, Lat
 from primafacie.safeguards.provenance.lattice_search import Effort, LatticeSearch
 from primafacie.safeguards.provenance.payload import PayloadCode
 from primafacie.safeguards.provenance.watermark import (
+    PICTURE_READERS,
     SCHEME,
+    SCHEMES,
     MarkKeys,
     PictureMarker,
     parse_soft_binding,
@@ -33,7 +35,9 @@ KEYS = MarkKeys.derive(MASTER, 1)
 NUMBER = 0x5EED_0FA5_5E7123 & (1 << 56) - 1
 
 
-def marked(frames: list[np.ndarray], number: int = NUMBER, keys: MarkKeys = KEYS) -> list[np.ndarray]:
+def marked(
+    frames: list[np.ndarray], number: int = NUMBER, keys: MarkKeys = KEYS
+) -> list[np.ndarray]:
     marker = PictureMarker(keys, number)
     marker.plan(frames[:6])
     return [marker.apply(frame) for frame in frames]
@@ -63,7 +67,9 @@ class TestLaying:
         assert reading.correlation > 24
         assert reading.bound < 1e-8
 
-    def test_the_picture_keeps_its_quality(self, plain: list[np.ndarray], clip: list[np.ndarray]) -> None:
+    def test_the_picture_keeps_its_quality(
+        self, plain: list[np.ndarray], clip: list[np.ndarray]
+    ) -> None:
         assert psnr(plain, clip) > 42.0
         assert max(np.abs(a.astype(int) - b).max() for a, b in zip(plain, clip, strict=True)) < 16
 
@@ -125,7 +131,9 @@ class TestRefusing:
     def test_a_cropped_picture_with_our_mark_is_refused_too(self, clip: list[np.ndarray]) -> None:
         assert "already carries" in self.refused([f[20:-30, 25:-25].copy() for f in clip[:6]])
 
-    def test_frames_before_the_plan_or_of_another_size_are_refused(self, plain: list[np.ndarray]) -> None:
+    def test_frames_before_the_plan_or_of_another_size_are_refused(
+        self, plain: list[np.ndarray]
+    ) -> None:
         marker = PictureMarker(KEYS, NUMBER)
         with pytest.raises(MarkError, match="before"):
             marker.apply(plain[0])
@@ -146,7 +154,9 @@ class TestReading:
         assert (reading.status, reading.asset_number, reading.epoch) == ("none", None, None)
         assert reading.confidence < 7.5
 
-    def test_a_foreign_key_reads_nothing_though_its_lattice_is_full(self, clip: list[np.ndarray]) -> None:
+    def test_a_foreign_key_reads_nothing_though_its_lattice_is_full(
+        self, clip: list[np.ndarray]
+    ) -> None:
         for epoch in (1, 2):
             reading = read_picture(clip, [MarkKeys.derive(b"somebody else's secret", epoch)])
             assert reading.status == "none"
@@ -157,7 +167,9 @@ class TestReading:
         reading = read_picture(clip, keys)
         assert (reading.asset_number, reading.epoch) == (NUMBER, 1)
 
-    def test_an_unreadable_mark_is_told_present_and_gives_no_number(self, clip: list[np.ndarray]) -> None:
+    def test_an_unreadable_mark_is_told_present_and_gives_no_number(
+        self, clip: list[np.ndarray]
+    ) -> None:
         # The same pattern keys with another tag key: everything but the tag is right.
         forged = MarkKeys(KEYS.epoch, KEYS.picture, KEYS.sound, bytes(32))
         reading = read_picture(clip, [forged])
@@ -187,7 +199,9 @@ class TestReading:
     def test_no_keys_read_nothing(self, clip: list[np.ndarray]) -> None:
         assert read_picture(clip, []).status == "none"
 
-    def test_a_stream_of_frames_is_read_without_knowing_its_length(self, clip: list[np.ndarray]) -> None:
+    def test_a_stream_of_frames_is_read_without_knowing_its_length(
+        self, clip: list[np.ndarray]
+    ) -> None:
         reading = read_picture((frame for _ in range(8) for frame in clip), [KEYS])
         assert reading.asset_number == NUMBER
 
@@ -225,7 +239,7 @@ class TestForging:
     def test_a_pattern_guessed_from_marked_frames_does_not_fit_other_content_either(
         self, clip: list[np.ndarray]
     ) -> None:
-        # In a smooth picture a high pass shows the pattern well enough to copy it, without the original.
+        # In a smooth picture a high pass shows the pattern well enough to copy it.
         mean = np.mean(clip, axis=0)
         guess = mean - cv2.GaussianBlur(mean, (0, 0), 4)
         guess *= 1.5 / guess.std()
@@ -235,9 +249,13 @@ class TestForging:
         assert reading.asset_number in (None, NUMBER)
         assert Fingerprint.of(clip).agreement(forged, reading.geometry) < THRESHOLD
 
-    def test_averaging_two_numbers_never_makes_a_third(self, plain: list[np.ndarray], clip: list[np.ndarray]) -> None:
+    def test_averaging_two_numbers_never_makes_a_third(
+        self, plain: list[np.ndarray], clip: list[np.ndarray]
+    ) -> None:
         other = marked(plain, NUMBER ^ 0xFFFF_0000_1234)
-        mixed = [((a.astype(int) + b) // 2).astype(np.uint8) for a, b in zip(clip, other, strict=True)]
+        mixed = [
+            ((a.astype(int) + b) // 2).astype(np.uint8) for a, b in zip(clip, other, strict=True)
+        ]
         read = read_picture(mixed, [KEYS]).asset_number
         assert read in (None, NUMBER, NUMBER ^ 0xFFFF_0000_1234)
 
@@ -250,7 +268,9 @@ class TestForging:
 
 class TestFalsePositives:
     def rekeyed(self, picture: np.ndarray, trials: int, start: int) -> float:
-        """Read one unmarked picture under many keys; each is an independent draw. Returns the highest z."""
+        """Read one unmarked picture under many keys; each is an independent draw. Returns the
+        highest z.
+        """
         highest = 0.0
         for trial in range(start, start + trials):
             reading = read_picture([picture], [MarkKeys.derive(b"re-keyed trials %d" % trial, 0)])
@@ -269,7 +289,9 @@ class TestFalsePositives:
 
     @pytest.mark.slow
     @pytest.mark.timeout(3600)
-    def test_no_false_positive_in_five_thousand_full_searches(self, plain: list[np.ndarray]) -> None:
+    def test_no_false_positive_in_five_thousand_full_searches(
+        self, plain: list[np.ndarray]
+    ) -> None:
         assert self.rekeyed(plain[0], 5000, 1000) < 8.5
 
 
@@ -290,6 +312,11 @@ class TestSoftBinding:
 
 
 class TestFormat:
+    def test_every_scheme_is_named_once_and_every_picture_scheme_has_a_reader(self) -> None:
+        names = [scheme.alg for scheme in SCHEMES]
+        assert len(set(names)) == len(names)
+        assert {one.alg for one in SCHEMES if one.medium == "picture"} == set(PICTURE_READERS)
+
     def test_the_codeword_of_a_number_is_fixed_for_ever(self) -> None:
         signs = PayloadCode(PICTURE_FORMAT, KEYS).signs(NUMBER)
         assert np.packbits(signs < 0).tobytes()[:8].hex() == "77f135039171baea"
@@ -301,9 +328,7 @@ class TestFormat:
         assert seen == [0.98, -0.45, -0.21, -0.17, 0.07, 0.8, -0.24]
 
     def test_importing_the_marks_loads_no_torch(self) -> None:
-        program = (
-            "import sys, primafacie.safeguards.provenance.watermark, "
-            "primafacie.safeguards.provenance.benchmark, primafacie.safeguards.provenance.fingerprint, "
-            "primafacie.safeguards.provenance.schemes.stable_signs; sys.exit('torch' in sys.modules)"
-        )
+        names = ("watermark", "benchmark", "fingerprint", "schemes.stable_signs")
+        imports = ", ".join(f"primafacie.safeguards.provenance.{name}" for name in names)
+        program = f"import sys, {imports}; sys.exit('torch' in sys.modules)"
         assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

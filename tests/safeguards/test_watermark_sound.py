@@ -1,4 +1,6 @@
-"""The sound mark: exact from two seconds, after the usual codecs, and never an error from foreign sound."""
+"""The sound mark: exact from two seconds, after the usual codecs, and never an error from foreign
+sound.
+"""
 
 from __future__ import annotations
 
@@ -133,13 +135,16 @@ class TestSurviving:
 
 class TestReading:
     def test_unmarked_voices_carry_nothing_under_two_hundred_keys(self, voice: np.ndarray) -> None:
-        keys = [MarkKeys.derive(b"re-keyed %d" % trial, 0) for trial in range(200)]
+        keys = [MarkKeys.derive(b"re-keyed trials %d" % trial, 0) for trial in range(200)]
         short = signal.resample_poly(voice, 1, 3).astype(np.float32)
         for key in keys:
             assert read_sound(short, RATE // 3, [key]).status == "none"
 
     def test_a_foreign_key_reads_nothing(self, marked: np.ndarray) -> None:
-        assert read_sound(marked, RATE, [MarkKeys.derive(b"somebody else's secret", 1)]).status == "none"
+        assert (
+            read_sound(marked, RATE, [MarkKeys.derive(b"somebody else's secret", 1)]).status
+            == "none"
+        )
 
     def test_one_of_several_epochs_is_found(self, marked: np.ndarray) -> None:
         keys = [MarkKeys.derive(b"a master secret for tests", epoch) for epoch in (5, 1)]

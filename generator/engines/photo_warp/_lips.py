@@ -17,7 +17,7 @@ Picture = NDArray[np.uint8]
 
 #: Inner lips further apart than this, in mouth widths, count as an open mouth.
 OPEN_FROM: Final = 0.045
-SURELY_OPEN: Final = 0.16
+SURELY_OPEN: Final = 0.135
 _RIM: Final = 0.03
 _COLUMNS: Final = 97
 _ROWS: Final = 72
@@ -120,7 +120,7 @@ def _gap_differs(plate: Picture, points: Doubles) -> bool:
     colours = cv2.cvtColor(plate, cv2.COLOR_RGB2LAB).astype(np.float64)
     lip, gap = colours[ring > 0], colours[inner > 0]
     light, red = max(float(np.median(lip[:, 0])), 1.0), float(np.median(lip[:, 1]))
-    paler = gap[:, 1] < red - 5.0 if red > 133.0 else gap[:, 0] > 1.25 * light  # 128 is grey
+    paler = gap[:, 1] < red - 5.0 if red > 133.0 else gap[:, 0] > 1.1 * light  # 128 is grey
     teeth = (gap[:, 0] > 0.9 * light) & paler
     dark = gap[:, 0] < 0.4 * light
     return bool(teeth.mean() > 0.4 or dark.mean() > 0.5)

@@ -111,7 +111,7 @@ def _grid(view: View, mesh: Doubles, width: float, height: float) -> tuple[int, 
     plate_h, plate_w = view.plate.shape[:2]
     left, top = max(0, int(low[0])), max(0, int(low[1]))
     right, bottom = min(plate_w, int(high[0])), min(plate_h, int(high[1]))
-    cell = max(1, round(2.5 * height / _NODES))
+    cell = max(2, round(2.5 * height / _NODES))
     return left, top, cell, -(-(right - left) // cell), -(-(bottom - top) // cell)
 
 
@@ -175,6 +175,23 @@ def _head_weight(
     neck = (below - (-s * chin[0] + c * chin[1])) / height
     weight = weight * (1.0 - step(neck, -0.05, 0.57))
     return np.asarray(cv2.GaussianBlur(weight, (0, 0), max(0.6, 8.0 / cell * 1.0)))
+
+
+def head_room(view: View, relief: Relief) -> float:
+    """Share of its usual movement that a head has where the photo cuts it: 0.35 to 1.
+
+    Borders stay where they are, so a head that touches one would be squeezed against it.
+    """
+    centre, across, up, _ = _ellipse(relief.mesh, relief.face_width, relief.face_height)
+    left, top, right, _ = view.edges
+    room = [1.0]
+    if left:
+        room.append((centre[0] - across) / relief.face_height)
+    if right:
+        room.append((view.plate.shape[1] - 1 - centre[0] - across) / relief.face_height)
+    if top:  # only pitch moves hair across the upper border
+        room.append((centre[1] - up) / relief.face_height + 0.15)
+    return 0.35 + 0.65 * float(step(min(room), -0.30, 0.12))
 
 
 def _freedom(view: View, x: Doubles, y: Doubles, height: float) -> Doubles:

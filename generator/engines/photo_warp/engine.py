@@ -42,7 +42,7 @@ from primafacie.generator.engines.photo_warp._mouth import (
     open_mouth,
     paint_mouth,
 )
-from primafacie.generator.engines.photo_warp._relief import shape_relief
+from primafacie.generator.engines.photo_warp._relief import head_room, shape_relief
 from primafacie.generator.engines.photo_warp._rig import Rig, build_rig, lips_meet
 from primafacie.generator.engines.photo_warp._shade import Shade, apply_shade, build_shade
 from primafacie.generator.engines.photo_warp._view import View, face_mesh, frame_view
@@ -69,7 +69,8 @@ _BATCH: Final = 8
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Avatar:
-    """A portrait made ready; width and height are the frames'."""
+    """A portrait made ready; width and height are the frames'. yaw_range: degrees the head may
+    turn either way. room: share of its movement that the photo's borders leave to the head."""
 
     view: View
     field: Field
@@ -78,6 +79,7 @@ class Avatar:
     mouth: MouthPaint
     eyes: tuple[EyePaint, EyePaint]
     yaw_range: tuple[float, float]
+    room: float
 
     @property
     def width(self) -> int:
@@ -120,6 +122,7 @@ class PhotoWarp:
             build_mouth(bases, view.plate, max(1.0, view.scale)), (first, second),
             # A head that is already turned has less left on that side.
             (-MAX_YAW - 0.5 * min(0.0, yaw), MAX_YAW - 0.5 * max(0.0, yaw)),
+            head_room(view, relief),
         )  # fmt: skip
 
     def render(self, admission: Admission, avatar: Avatar, track: MotionTrack) -> Iterator[Picture]:
@@ -195,6 +198,7 @@ def _pose_frame(
     right = read_eye(coeffs, track.gaze[index], False, float(weights[INDEX["low_r"]]))
     left = read_eye(coeffs, track.gaze[index], True, float(weights[INDEX["low_l"]]))
     weights[INDEX["lid_r"]], weights[INDEX["lid_l"]] = lid_weight(right), lid_weight(left)
+    pose[:5] *= avatar.room
     low, high = avatar.yaw_range
     pose = np.array([
         np.clip(pose[0], low, high), np.clip(pose[1], -MAX_PITCH, MAX_PITCH),

@@ -23,7 +23,5 @@ def check() -> Response:
     """The verdict."""
     data = fields.upload("file", "file", services().settings.max_video_bytes)
     name = (request.files["file"].filename or "")[:120]
-    found = services().examiner.examine(g.account, data, name=name,
-                                        source=request.remote_addr or "")  # fmt: skip
-    told = verdict.told(found)
+    told = verdict.examined(services(), g.account, data, name)
     return jsonify({"level": told.level, "sentence": told.sentence, "details": told.raw})

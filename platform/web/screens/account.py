@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
@@ -59,7 +61,7 @@ def revoke(token_id: str) -> ResponseReturnValue:
     return redirect(url_for("account.show"))
 
 
-def _page(**more) -> str:
+def _page(**more: Any) -> str:
     me = access.me()
     return render_template("account.html", tokens=services().accounts.tokens(me), scopes=SCOPES,
                            **more)  # fmt: skip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from flask import Blueprint, Response, render_template, request, stream_with_context, url_for
 from flask.typing import ResponseReturnValue
 
@@ -30,7 +32,9 @@ PRESETS = (
 def search() -> ResponseReturnValue:
     """Entries, newest first. The search itself is logged."""
     text = request.args.get("q", USUAL).strip()[:500]
-    page, facets, names, error = None, {}, {}, ""
+    page, error = None, ""
+    facets: Mapping[str, Mapping[str, int]] = {}
+    names: Mapping[str, str] = {}
     try:
         page = services().logbook.query(access.me(), text, before=_before(), limit=50)
         facets = services().logbook.facets(access.me(), text)

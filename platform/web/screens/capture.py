@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Mapping
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -15,7 +16,7 @@ from primafacie.platform.consents import Choices
 from primafacie.platform.errors import InputError, LinkError, PlatformError
 from primafacie.platform.web import access, fields, media
 from primafacie.platform.web.services import services
-from primafacie.safeguards.consent import PURPOSES
+from primafacie.safeguards.consent import PURPOSES, ConsentRecord
 from primafacie.safeguards.errors import SafeguardError
 
 blueprint = Blueprint("capture", __name__, url_prefix="/c")
@@ -110,7 +111,7 @@ def prepare(link: str) -> ResponseReturnValue:
     return render_template(
         "capture_confirm.html", link=link, prepared=prepared, private=private,
         tbs=base64.b64encode(prepared.tbs).decode(),
-        invitation=services().consents.invitation(link),
+        record=ConsentRecord.from_bytes(prepared.record),
     )  # fmt: skip
 
 
@@ -147,7 +148,7 @@ def _again(link: str, error: PlatformError | SafeguardError) -> ResponseReturnVa
         raise error from None
 
 
-def _page(link: str, error: str = "", given=None) -> str:
+def _page(link: str, error: str = "", given: Mapping[str, str] | None = None) -> str:
     invitation = services().consents.invitation(link)
     return render_template("capture.html", link=link, invitation=invitation, error=error,
                            given=given or {})  # fmt: skip

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
@@ -137,7 +140,7 @@ def hold(consent_id: str) -> ResponseReturnValue:
     return redirect(url_for("consents.show", consent_id=consent_id))
 
 
-def _form(given, error: str = "") -> str:
+def _form(given: Mapping[str, Any], error: str = "") -> str:
     me = access.me()
     projects = [p for p in services().projects.listed(me) if p.state == "approved"]
     return render_template("consent_new.html", given=given, error=error, projects=projects,

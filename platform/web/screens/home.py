@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from flask import Blueprint, g, redirect, render_template, url_for
+from flask import Blueprint, g, render_template
 from flask.typing import ResponseReturnValue
 
+from primafacie.platform.accounts import Account
 from primafacie.platform.web import access
 from primafacie.platform.web.services import services
 from primafacie.platform.web.words import moment_of
@@ -46,13 +47,6 @@ def show() -> ResponseReturnValue:
     return render_template("home.html", **more)
 
 
-@blueprint.get("/home")
-@access.signed_in
-def old() -> ResponseReturnValue:
-    """A second name people try."""
-    return redirect(url_for("home.show"))
-
-
-def approved(account) -> bool:
+def approved(account: Account) -> bool:
     """Does the account's access hold now?"""
     return account.approved_until is not None and account.approved_until > datetime.now(UTC)

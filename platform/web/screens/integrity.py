@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, render_template
 from flask.typing import ResponseReturnValue
 
+from primafacie.platform.logbook import LogReport
 from primafacie.platform.web import access, checkpoints, media
 from primafacie.platform.web.services import services
 
@@ -33,7 +34,7 @@ def verify() -> ResponseReturnValue:
     return _page(report=services().logbook.verify(access.me()))
 
 
-def _page(report=None) -> str:
+def _page(report: LogReport | None = None) -> str:
     s, vkeys = services(), tuple(services().log.vkeys)
     history = [checkpoints.told(c, vkeys) for c in s.logbook.history(20)]
     newest = checkpoints.told(s.logbook.checkpoint(), vkeys)

@@ -13,6 +13,7 @@ from flask import (
     Blueprint,
     Response,
     abort,
+    current_app,
     flash,
     redirect,
     render_template,
@@ -21,6 +22,7 @@ from flask import (
     url_for,
 )
 from flask.typing import ResponseReturnValue
+from jinja2 import Template
 
 from primafacie.platform.accounts import Account
 from primafacie.platform.errors import InputError, PlatformError
@@ -69,7 +71,8 @@ def events(rid: str) -> Response:
     me, found = access.me(), services()
     found.requests.show(me, rid)  # raises before the stream starts
     with _lock:
-        if _streams[me.user_id] >= STREAMS_A_PERSON:
+        full = _streams.total() >= found.settings.web_threads // 2  # each holds a thread
+        if full or _streams[me.user_id] >= STREAMS_A_PERSON:
             abort(429)
         _streams[me.user_id] += 1
     try:
@@ -142,14 +145,14 @@ def _step(stage: str) -> int:
     return 0
 
 
-def _fragment():
+def _fragment() -> Template:
     """The progress template, rendered outside the request's context."""
-    from flask import current_app
-
     return current_app.jinja_env.get_template("fragments/progress.html")
 
 
-def _stream(found: Services, me: Account, rid: str, after: int, template) -> Iterator[str]:
+def _stream(
+    found: Services, me: Account, rid: str, after: int, template: Template
+) -> Iterator[str]:
     end = time.monotonic() + STREAM_SECONDS
     shown: tuple[int, str, str] | None = None
     while time.monotonic() < end:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from primafacie.platform.errors import InputError, PlatformError
+from primafacie.platform.projects import ProjectView
 from primafacie.platform.web import access, fields
 from primafacie.platform.web.services import services
 from primafacie.safeguards.consent import PURPOSES
@@ -93,7 +96,7 @@ def end(project_id: str) -> ResponseReturnValue:
     return redirect(url_for("projects.show", project_id=project_id))
 
 
-def _names(projects) -> dict[str, str]:
+def _names(projects: Iterable[ProjectView]) -> Mapping[str, str]:
     ids = {i for p in projects for i in (p.applicant, p.principal, p.decided_by, *p.members) if i}
     return services().accounts.names(ids)
 

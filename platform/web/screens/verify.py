@@ -27,12 +27,10 @@ def check() -> ResponseReturnValue:
     try:
         data = fields.upload("file", "File", services().settings.max_video_bytes)
         name = (request.files["file"].filename or "")[:120]
-        found = services().examiner.examine(
-            g.account, data, name=name, source=request.remote_addr or ""
-        )
+        found = verdict.examined(services(), g.account, data, name)
     except PlatformError as error:
         return render_template("verify.html", found=None, error=str(error), rungs=verdict.RUNGS), (
             error.status
         )
-    return render_template("verify.html", found=verdict.told(found), error="", name=name,
+    return render_template("verify.html", found=found, error="", name=name,
                            rungs=verdict.RUNGS)  # fmt: skip

@@ -1,8 +1,10 @@
-"""Picture scheme `org.primafacie.lattice.1`: a keyed periodic pattern in luma, laid as strong as its survival needs.
+"""Picture scheme `org.primafacie.lattice.1`: a keyed periodic pattern in luma, laid as strong as
+its survival needs.
 
-The pattern does not move with the picture's content, so all frames of a clip add up for the reader, and one frame
-is enough when it has to be. Strength is found by trial: the planned frames are encoded twice as the world might
-(x264 CRF 20, then CRF 28 at 75 per cent size, which pictures under 448 pixels are spared) and read back.
+The pattern does not move with the picture's content, so all frames of a clip add up for the
+reader, and one frame is enough when it has to be. Strength is found by trial: the planned frames
+are encoded twice as the world might (x264 CRF 20, then CRF 28 at 75 per cent size, which pictures
+under 448 pixels are spared) and read back.
 """
 
 from __future__ import annotations
@@ -32,14 +34,18 @@ _ROUNDS = 5
 _TRIAL_FRAMES = 12
 _CLOSE = 1.25  # times the target is near enough
 _LEAN = 6.0  # sigmas the free bits alone are worth
-_TEXTURE, _TEXTURE_LIMIT = 0.3, 8.0  # how much more a busy place may take, and from which spread no more
+_TEXTURE, _TEXTURE_LIMIT = (
+    0.3,
+    8.0,
+)  # how much more a busy place may take, and from which spread no more
 _DARK = 60.0  # grey levels below which the mark is weakened
 _FIRST_CRF, _WORLD_CRF, _WORLD_SIZE = 20, 28, 0.75
 
 
 @dataclass(frozen=True, slots=True)
 class StrengthGoal:
-    """What a preset asks for: the PSNR (dB, RGB) it starts from and the correlation left by the trial.
+    """What a preset asks for: the PSNR (dB, RGB) it starts from and the correlation left by the
+    trial.
 
     Below `needed` the mark is laid stronger, down to the quality floor; above `plenty` it is laid
     fainter, which is what smooth pictures get.
@@ -52,7 +58,9 @@ class StrengthGoal:
 
 @dataclass(frozen=True, slots=True)
 class PicturePlan:
-    """What was decided for a clip: strength (grey levels), PSNR (dB, RGB), correlation expected after the trial."""
+    """What was decided for a clip: strength (grey levels), PSNR (dB, RGB), correlation expected
+    after the trial.
+    """
 
     strength: float
     psnr_db: float
@@ -61,7 +69,9 @@ class PicturePlan:
 
 
 class LatticeMarker:
-    """Lays one number into the frames of one clip; plan first, then apply to every frame in any order."""
+    """Lays one number into the frames of one clip; plan first, then apply to every frame in any
+    order.
+    """
 
     def __init__(self, pattern: LatticePattern, number: int, goal: StrengthGoal) -> None:
         self._pattern, self._number, self._goal = pattern, number, goal
@@ -70,10 +80,11 @@ class LatticeMarker:
         pattern.code.signs(number)  # a number that does not fit is refused before any work
 
     def plan(self, first_frames: Sequence[Frame]) -> PicturePlan:
-        """Choose the code word and the strength from up to six frames uint8 (H, W, 3) of one shape.
+        """Choose the code word and the strength from up to six frames uint8 (H, W, 3) of one
+        shape.
 
-        Raises `MarkError` when they are too small, too flat, already marked with this epoch's keys, or when
-        the payload would not survive the trial at 41 dB.
+        Raises `MarkError` when they are too small, too flat, already marked with this epoch's
+        keys, or when the payload would not survive the trial at 41 dB.
         """
         frames = list(first_frames)[:_PLANNED_FRAMES]
         _refuse_unfit(frames)
@@ -89,7 +100,9 @@ class LatticeMarker:
         return plan
 
     def apply(self, frame: Frame) -> Frame:
-        """Return the marked frame, uint8 of the same shape. Raises `MarkError` unless it fits the plan."""
+        """Return the marked frame, uint8 of the same shape. Raises `MarkError` unless it fits the
+        plan.
+        """
         if self._drawn is None:
             raise MarkError("a frame came before the mark was planned")
         if frame.dtype != np.uint8 or frame.shape != (*self._drawn.shape, 3):
@@ -102,7 +115,9 @@ class LatticeMarker:
             raise MarkError("the picture already carries our mark")
 
     def _find_strength(self, frames: Sequence[Frame], signs: Floats, drawn: Map) -> PicturePlan:
-        """Move the strength from the preset's start until the trial gives what the preset asks for."""
+        """Move the strength from the preset's start until the trial gives what the preset asks
+        for.
+        """
         unit_db = _psnr(frames, [_lay(frame, drawn, 1.0) for frame in frames])
         low = 10.0 ** ((unit_db - QUALITY_CEILING_DB) / 20.0)
         high = 10.0 ** ((unit_db - QUALITY_FLOOR_DB) / 20.0)
@@ -162,7 +177,9 @@ class LatticeMarker:
 
 
 def _better(plan: PicturePlan, best: PicturePlan, target: float) -> PicturePlan:
-    """Prefer a plan that reaches the target, then the fainter of two that do, the stronger of two that don't."""
+    """Prefer a plan that reaches the target, then the fainter of two that do, the stronger of two
+    that don't.
+    """
     reaches, reached = plan.correlation >= target, best.correlation >= target
     if reaches != reached:
         return plan if reaches else best
@@ -177,14 +194,18 @@ def _mean_residual(frames: Sequence[Frame]) -> Map:
 
 
 def _lay(frame: Frame, drawn: Map, strength: float) -> Frame:
-    """Add the pattern to all three channels, more where the picture is busy, less where it is dark."""
+    """Add the pattern to all three channels, more where the picture is busy, less where it is
+    dark.
+    """
     grey = luma(frame)
     mean = cv2.boxFilter(grey, -1, (9, 9))
     spread = cv2.sqrt(cv2.max(cv2.boxFilter(grey * grey, -1, (9, 9)) - mean * mean, 0.0))
     busy = 1.0 + _TEXTURE / 2.0 * np.minimum(spread, _TEXTURE_LIMIT)
     bright = 0.7 + 0.3 * np.minimum(mean / _DARK, 1.0)
     change = np.rint(strength * drawn * busy * bright).astype(np.int16)
-    return np.asarray(cv2.add(frame, cv2.merge((change, change, change)), dtype=cv2.CV_8U), np.uint8)
+    return np.asarray(
+        cv2.add(frame, cv2.merge((change, change, change)), dtype=cv2.CV_8U), np.uint8
+    )
 
 
 def _refuse_unfit(frames: Sequence[Frame]) -> None:
@@ -192,7 +213,12 @@ def _refuse_unfit(frames: Sequence[Frame]) -> None:
         raise MarkError("no frame was given to plan the mark from")
     shape = frames[0].shape
     for frame in frames:
-        if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3 or frame.shape != shape:
+        if (
+            frame.dtype != np.uint8
+            or frame.ndim != 3
+            or frame.shape[2] != 3
+            or frame.shape != shape
+        ):
             raise MarkError("frames to mark are RGB pictures of one size with 8 bits per channel")
     if min(shape[:2]) < SMALLEST_MARKED_SIDE:
         raise MarkError(f"a picture needs {SMALLEST_MARKED_SIDE} pixels per side to carry the mark")

@@ -1,9 +1,10 @@
-"""Sound scheme `org.primafacie.lattice-sound.1`: the picture's idea in one dimension, shaped by the voice itself.
+"""Sound scheme `org.primafacie.lattice-sound.1`: the picture's idea in one dimension, shaped by
+the voice itself.
 
-A keyed pattern of 1.024 s repeats under the sound, between 300 and 6000 Hz, everywhere as loud as the voice's own
-spectrum allows (short-time magnitude, smoothed over three bins). The reader divides the sound by the same envelope,
-which leaves the pattern flat and the voice as noise, and folds everything onto one period. It carries the low 32
-bits of the asset number and a 24-bit tag.
+A keyed pattern of 1.024 s repeats under the sound, between 300 and 6000 Hz, everywhere as loud as
+the voice's own spectrum allows (short-time magnitude, smoothed over three bins). The reader
+divides the sound by the same envelope, which leaves the pattern flat and the voice as noise, and
+folds everything onto one period. It carries the low 32 bits of the asset number and a 24-bit tag.
 """
 
 from __future__ import annotations
@@ -53,7 +54,9 @@ _WORLD = ("libopus", 24_000)
 
 @dataclass(frozen=True, slots=True)
 class LaidSound:
-    """Marked sound, the level of the mark against it (dB), and the share of two-second cuts that read alone."""
+    """Marked sound, the level of the mark against it (dB), and the share of two-second cuts that
+    read alone.
+    """
 
     pcm: Sound
     level_db: float
@@ -73,7 +76,9 @@ class SoundPattern:
         pilots = int(_PILOT_SHARE * self._bins.size)
         self._pilots, self._data = np.sort(order[:pilots]), np.sort(order[pilots:])
         self._pilot = np.exp(2j * np.pi * keyed_units(keys.sound, "pilot phases", pilots))
-        self._slot = keyed_order(keys.sound, "interleave", 2 * self._data.size) % SOUND_FORMAT.length
+        self._slot = (
+            keyed_order(keys.sound, "interleave", 2 * self._data.size) % SOUND_FORMAT.length
+        )
         self._scramble = keyed_signs(keys.sound, "scramble", 2 * self._data.size)
 
     def draw(self, signs: Floats) -> Sound:
@@ -87,7 +92,9 @@ class SoundPattern:
         return np.asarray(drawn / drawn.std(), np.float32)
 
     def flatten(self, whitened: Sound) -> Complex:
-        """Return the pattern's bins of a whitened sound folded onto one period, each with about unit power."""
+        """Return the pattern's bins of a whitened sound folded onto one period, each with about
+        unit power.
+        """
         periods = -(-whitened.size // _PERIOD)
         folded = np.pad(whitened, (0, periods * _PERIOD - whitened.size)).reshape(-1, _PERIOD)
         bins = np.fft.rfft(folded.sum(axis=0))[self._bins]
@@ -95,10 +102,13 @@ class SoundPattern:
         return np.asarray(bins / np.sqrt(power + 1e-20), np.complex64)
 
     def shifts(self, flat: Complex) -> list[tuple[float, int]]:
-        """Return the best shifts of the pattern as (pilot correlation in standard deviations, samples)."""
+        """Return the best shifts of the pattern as (pilot correlation in standard deviations,
+        samples).
+        """
         products = np.zeros(_PERIOD, np.complex64)
         products[self._bins[self._pilots]] = flat[self._pilots] * np.conj(self._pilot)
-        z = np.fft.fft(products).real / np.sqrt(0.5 * self._pilots.size)
+        # Either sign counts: a sound of turned phase keeps its payload, as the code does.
+        z = np.abs(np.fft.fft(products).real) / np.sqrt(0.5 * self._pilots.size)
         found: list[tuple[float, int]] = []
         for shift in np.argsort(-z)[: 8 * _PEAKS].tolist():
             if all(abs(shift - other) > 2 for _, other in found):
@@ -121,9 +131,9 @@ class SoundPattern:
 def lay_sound(pcm: Sound, rate: int, pattern: SoundPattern, number: int) -> LaidSound:
     """Return the sound (M,) with `number` (32 bits) under it, as faint as its survival allows.
 
-    The level rises from -26 to -20 dB below the voice until two-second cuts read alone and the whole reads after
-    Opus at 24 kbit/s. Raises `MarkError` when the sound is shorter than 1.5 s, silent, not finite, or unreadable
-    after AAC at 64 kbit/s even at the highest level.
+    The level rises from -26 to -20 dB below the voice until two-second cuts read alone and the
+    whole reads after Opus at 24 kbit/s. Raises `MarkError` when the sound is shorter than 1.5 s,
+    silent, not finite, or unreadable after AAC at 64 kbit/s even at the highest level.
     """
     _refuse_unfit(pcm, rate)
     voice = _resample(pcm, rate, _RATE)
@@ -161,7 +171,9 @@ def find_sound(pcm: object, rate: int, patterns: Sequence[SoundPattern]) -> Soun
     pieces = [voice]
     length = _LONG_SECONDS * _RATE
     if voice.size > 1.5 * length:
-        pieces += [voice[at : at + length] for at in range(0, voice.size - length // 2, length // 2)]
+        pieces += [
+            voice[at : at + length] for at in range(0, voice.size - length // 2, length // 2)
+        ]
     best = SoundReading(MarkStatus.NONE, scheme=SOUND_SCHEME)
     bound = 0.0
     for piece in pieces:
@@ -200,7 +212,9 @@ def _reads(
 
 
 def _share_of_cuts(marked: Sound, rate: int, pattern: SoundPattern, number: int) -> float:
-    """Return which part of the two-second cuts with a voice in them reads alone; 1 when there is no such cut."""
+    """Return which part of the two-second cuts with a voice in them reads alone; 1 when there is
+    no such cut.
+    """
     voice = _resample(marked, rate, _RATE)
     length, loud = _CUT_SECONDS * _RATE, 0.3 * np.sqrt(np.mean(voice**2))
     cuts = [voice[at : at + length] for at in range(0, voice.size - length + 1, _RATE // 2)]
@@ -244,7 +258,7 @@ def _resample(pcm: Sound, rate: int, wanted: int, length: int | None = None) -> 
 
 
 def _spectra(sound: Sound) -> Complex:
-    """Return short-time spectra (257, frames) with square-root Hann windows that overlap by half."""
+    """Return short-time spectra (257, frames): square-root Hann windows overlapping by half."""
     frames = -(-sound.size // _HOP) + 1
     padded = np.pad(sound, (_HOP, frames * _HOP - sound.size))
     pieces = np.lib.stride_tricks.sliding_window_view(padded, _WINDOW)[::_HOP]
@@ -274,7 +288,9 @@ def _shape(drawn: Sound, voice: Sound) -> Sound:
 
 
 def _whiten(voice: Sound) -> Sound:
-    """Return the sound divided by its own envelope; where only steady noise is heard, it is held down."""
+    """Return the sound divided by its own envelope; where only steady noise is heard, it is held
+    down.
+    """
     spectra = _spectra(voice)
     envelope = _envelope(spectra)
     steady = np.quantile(envelope, 0.1, axis=1, keepdims=True).astype(np.float32)

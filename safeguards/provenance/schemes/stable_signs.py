@@ -1,8 +1,10 @@
-"""The invisible-watermark package behind one adapter: marks of image generators, and a baseline to compare with.
+"""The invisible-watermark package behind one adapter: marks of image generators, and a baseline to
+compare with.
 
-Stable Diffusion 1, Stable Diffusion XL and FLUX lay a fixed, unkeyed bit string with this package's `dwtDct`
-method. Found in a picture said to show a consenting person, it says that the picture was generated. Not found, it
-says nothing. The package loads torch when imported, so it is imported on first use, and version 0.2.0 is meant.
+Stable Diffusion 1, Stable Diffusion XL and FLUX lay a fixed, unkeyed bit string with this
+package's `dwtDct` method. Found in a picture said to show a consenting person, it says that the
+picture was generated. Not found, it says nothing. The package loads torch when imported, so it is
+imported on first use, and version 0.2.0 is meant.
 """
 
 from __future__ import annotations
@@ -25,7 +27,9 @@ _LARGEST_SIDE = 8192
 
 @dataclass(frozen=True, slots=True)
 class GeneratorSign:
-    """One generator's bit string and how many bits must match: chance alone does that once in 10^9 pictures."""
+    """One generator's bit string and how many bits must match: chance alone does that once in 10^9
+    pictures.
+    """
 
     generator: str
     bits: tuple[int, ...]
@@ -42,23 +46,21 @@ def _bits_of_number(number: int) -> tuple[int, ...]:
 
 
 # Stable Diffusion: `wm = "StableDiffusionV1"` in CompVis/stable-diffusion scripts/txt2img.py.
-# SDXL: diffusers, pipelines/stable_diffusion_xl/watermark.py. FLUX: black-forest-labs/flux, src/flux/util.py.
+# SDXL: diffusers, pipelines/stable_diffusion_xl/watermark.py.
+# FLUX: black-forest-labs/flux, src/flux/util.py.
 SIGNS = (
     GeneratorSign("Stable Diffusion 1", _bits_of_text("StableDiffusionV1"), 104),
-    GeneratorSign(
-        "SDXL", _bits_of_number(0b101100111110110010010000011110111011000110011110), 44
-    ),
-    GeneratorSign(
-        "FLUX", _bits_of_number(0b001010101111111010000111100111001111010100101110), 43
-    ),
+    GeneratorSign("SDXL", _bits_of_number(0b101100111110110010010000011110111011000110011110), 44),
+    GeneratorSign("FLUX", _bits_of_number(0b001010101111111010000111100111001111010100101110), 43),
 )
 
 
 def screen_source(picture: object) -> str | None:
-    """Return the generator whose sign a picture (H, W, 3) uint8 RGB carries, or None; never raises.
+    """Return the generator whose sign a picture (H, W, 3) uint8 RGB carries, or None; never
+    raises.
 
-    None also for pictures under 256 pixels, and for the great majority of generated pictures, which carry no such
-    sign or lost it: the finding counts only when positive.
+    None also for pictures under 256 pixels, and for the great majority of generated pictures,
+    which carry no such sign or lost it: the finding counts only when positive.
     """
     if not isinstance(picture, np.ndarray) or picture.dtype != np.uint8 or picture.ndim != 3:
         return None
@@ -76,7 +78,9 @@ def screen_source(picture: object) -> str | None:
 
 
 def lay_baseline(picture: Frame, method: Method, bits: Sequence[int]) -> Frame:
-    """Return the RGB picture (H, W, 3) marked by the package; raises `MarkError` when the package fails."""
+    """Return the RGB picture (H, W, 3) marked by the package; raises `MarkError` when the package
+    fails.
+    """
     from imwatermark import WatermarkEncoder
 
     encoder = WatermarkEncoder()
@@ -91,7 +95,9 @@ def lay_baseline(picture: Frame, method: Method, bits: Sequence[int]) -> Frame:
 
 
 def read_baseline(picture: Frame, method: Method, length: int) -> npt.NDArray[np.uint8]:
-    """Return the `length` bits the package reads (it always reads some); raises `MarkError` when it fails."""
+    """Return the `length` bits the package reads (it always reads some); raises `MarkError` when
+    it fails.
+    """
     from imwatermark import WatermarkDecoder
 
     decoder = WatermarkDecoder("bits", length)

@@ -228,6 +228,18 @@ def test_streams_are_counted_and_given_back(town: Any, visit: Callable[..., Any]
     again.close()
 
 
+def test_streams_never_hold_every_thread(
+    world: Any, town: Any, visit: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from collections import Counter
+
+    from primafacie.platform.web.screens import jobs
+
+    most = world.services.settings.web_threads // 2
+    monkeypatch.setattr(jobs, "_streams", Counter({f"somebody {n}": 1 for n in range(most)}))
+    assert visit("reviewer").get(f"/requests/{town.released}/events").status_code == 429
+
+
 def test_a_waiting_request_can_be_cancelled(
     town: Any, visit: Callable[..., Any], wav: Callable[..., bytes]
 ) -> None:

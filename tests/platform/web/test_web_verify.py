@@ -67,6 +67,20 @@ def test_programs_get_the_same_answer(
     assert answer.json["details"]["file"]["size"] == len(picture(3))
 
 
+def test_too_many_at_once_are_asked_to_come_back(
+    visit: Callable[..., Any], picture: Callable[[int], bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verdict, "PATIENCE", 0.01)
+    for _ in range(verdict.AT_ONCE):
+        assert verdict._turns.acquire(timeout=1)
+    try:
+        answer = visit().post("/verify", {"file": (io.BytesIO(picture(5)), "x.png")})
+    finally:
+        for _ in range(verdict.AT_ONCE):
+            verdict._turns.release()
+    assert answer.status_code == 429 and "Wait a minute" in answer.text
+
+
 def test_every_level_and_technique_has_words() -> None:
     assert set(verdict.RUNGS) == set(Level)
     assert set(verdict.TECHNIQUES) == set(Technique)
