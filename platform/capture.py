@@ -24,7 +24,6 @@ from primafacie.audit.entry import Kind
 from primafacie.platform.challenge import Challenge
 from primafacie.platform.clock import rfc3339
 from primafacie.platform.consent_book import (
-    DEVELOPMENT_LABEL,
     SUBJECT,
     ConsentBook,
     ConsentView,
@@ -50,6 +49,7 @@ from primafacie.safeguards.consent import (
     PAYLOAD_TYPE,
     PROHIBITED,
     PURPOSES,
+    SELF_DECLARED_LABEL,
     ConsentRecord,
     ConsentState,
     SubjectKind,
@@ -295,7 +295,7 @@ class Capture(ConsentBook):
             photos=photos,
             voice_source=offer.voice_source,
             voices=tuple(f.sha256 for f in files if f.kind == "voice"),
-            label=offer.label or (DEVELOPMENT_LABEL if declared else ""),
+            label=SELF_DECLARED_LABEL if declared else offer.label,
             not_before=rfc3339(begins),
             not_after=rfc3339(begins + timedelta(days=choices.days)),
             liveness=liveness,
@@ -361,6 +361,11 @@ def picture_size(data: bytes) -> tuple[int, int]:
     return width, height
 
 
+def least_photos(kind: str) -> int:
+    """A self-declared subject shows one photo and can be matched by no other."""
+    return 1 if kind == SubjectKind.SELF_DECLARED else LEAST_PHOTOS
+
+
 def _missing(
     offer: Offer,
     choices: Choices,
@@ -377,7 +382,8 @@ def _missing(
         (choices.adult != "adult", "say that you are an adult; only adults can take part"),
         (choices.audience not in audiences, "the audience cannot be wider than offered"),
         (not 1 <= choices.days <= offer.days, f"a consent lasts 1 to {offer.days} days"),
-        (len(photos) < LEAST_PHOTOS, f"register at least {LEAST_PHOTOS} photos"),
+        (len(photos) < least_photos(offer.kind),
+         f"register at least {least_photos(offer.kind)} photos"),
         (offer.kind == SubjectKind.LIVING and liveness < 1,
          "record the statement, or have a reviewer see you live"),
         (offer.kind in (SubjectKind.SYNTHETIC, SubjectKind.ARTWORK) and not sourced,

@@ -49,7 +49,6 @@ from primafacie.safeguards.consent import (
 from primafacie.safeguards.errors import ConsentError
 
 SUBJECT: Final = "subject"  # who moved it, where the mover has no account
-DEVELOPMENT_LABEL: Final = "AI-generated demonstration"
 ENDED: Final = (
     ConsentState.WITHDRAWN, ConsentState.EXPIRED, ConsentState.REVOKED, ConsentState.SUPERSEDED,
     ConsentState.REJECTED,

@@ -39,7 +39,7 @@ ENROLLED = (ConsentState.ACTIVE, ConsentState.SUSPENDED)
 class FaceGate(Protocol):
     """Makes templates. Promises: raises FaceError, with a sentence, for photos that will not do."""
 
-    def enrol(self, photos: Sequence[bytes]) -> FaceTemplate:
+    def enrol(self, photos: Sequence[bytes], least: int = 5) -> FaceTemplate:
         """The mean template of several good photos of one person."""
 
 

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from primafacie.audit.entry import Kind, Outcome
 from primafacie.platform.accounts import Account
+from primafacie.platform.capture import least_photos
 from primafacie.platform.challenge import Challenge
 from primafacie.platform.consent_book import (
     ConsentBook,
@@ -263,7 +264,8 @@ class Review(ConsentBook):
             digests = [f.sha256 for f in self._files(tx, row.id) if f.kind == "photo"]
         template, problem = None, ""
         try:
-            template = face.enrol([self._tools.vault.get(d) for d in digests])
+            photos = [self._tools.vault.get(d) for d in digests]
+            template = face.enrol(photos, least_photos(Offer.kept(row.offer).kind))
             problem = self._neighbours(row.subject_id, template)
         except (FaceError, NotFoundError) as error:
             problem = str(error)

@@ -45,6 +45,7 @@ SENTENCE: Final = (
     "Hello. I am a person who does not exist. My face was drawn, my voice is synthetic, "
     "and this video could only be made because my consent says so."
 )
+SHORT_SENTENCE: Final = "Hello. I agreed to this video myself, and nobody has verified that."
 PORTRAIT_SIDE: Final = 512
 ENROLMENT_SIDE: Final = 384
 
@@ -74,12 +75,23 @@ class Cast:
     project_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class Own:
+    """A person's own photo and voice, tried under a self-declared consent: typed words, nothing
+    verified, ten seconds, a label in every frame, in development alone."""
+
+    photo: bytes = field(repr=False)
+    voice: bytes | None = field(repr=False)
+    statement: str
+
+
 @dataclass(slots=True)
 class Walkthrough:
-    """Runs in order: `people`, `consent`, `request`, `verify`, `refusals`, `keepsakes`."""
+    """Runs in order: `people`, `consent`, `request`, `verify`, `keepsakes`, `refusals`."""
 
     services: Services
     folder: Path
+    own: Own | None = None
     sitter: Sitter = SITTERS[0]
     stranger: Sitter = SITTERS[1]
     sentence: str = SENTENCE
@@ -143,44 +155,62 @@ class Walkthrough:
             step.log_index = self._log_size() - 1
 
     def consent(self) -> None:
-        """The sitter is drawn, reads the notice, ticks one purpose, signs, and is reviewed."""
+        """A sitter is drawn (or a person shows their own photo), the notice is read, one purpose
+        ticked, the record signed, and a second person reviews it."""
         cast = self._cast()
-        with self._step(f"Drawing {self.sitter.name}, who does not exist") as step:
-            pictures = [png(picture) for picture in enrolment(self.sitter)]
-            self.portrait = pictures[0]
-            step.note = f"{len(pictures)} pictures, seed {self.sitter.seed}"
+        pictures = [self.own.photo] if self.own else self._draw()
+        self.portrait = pictures[0]
         consents = self.services.consents
-        with self._step("Consent: drafted, read, ticked and signed by the sitter's key") as step:
-            offer = Offer(
-                kind="synthetic",
-                purposes=("demonstration",),
-                purpose_text="Showing the whole road of this platform.",
-                projects=(cast.project_id,),
-                requesters=(),
-                audience="public",
-                max_seconds=20,
-                max_side=512,
-                voice_source="synthetic",
-                languages=("en",),
-                label="AI-generated",
-                days=30,
-            )
-            view, link = consents.draft(cast.steward, self.sitter.name, "nobody@example.org", offer)
+        with self._step("Consent: drafted, read, ticked and signed with the subject's key") as step:
+            name = "Self-declared" if self.own else self.sitter.name
+            view, link = consents.draft(cast.steward, name, "nobody@example.org", self._offer())
             self.consent_id = view.consent_id
-            evidence = json.dumps(self.sitter.evidence(PORTRAIT_SIDE), sort_keys=True).encode()
-            consents.attach(cast.steward, self.consent_id, "provenance", evidence)
+            kind, evidence = self._evidence()
+            consents.attach(cast.steward, self.consent_id, kind, evidence)
             for picture in pictures:
                 consents.add_photo(link, picture)
+            if self.own and self.own.voice:
+                consents.add_voice(link, self.own.voice)
             self._sign(link)
             step.log_index = self._log_size() - 1
         with self._step("Enrolment and review by a second person") as step:
             self._work()
+            view = consents.show(cast.steward, self.consent_id)
+            if not view.enrolled:
+                raise WalkthroughError(f"the photo cannot be used: {view.enrolment}")
             consents.activate(cast.reviewer, self.consent_id, watched=True)
             view = consents.show(cast.steward, self.consent_id)
             step.log_index = self._log_size() - 1
             step.note = f"consent {view.state}"
-            if view.state != "active":
-                raise WalkthroughError(f"the consent is {view.state}: {view.enrolment}")
+
+    def _draw(self) -> list[bytes]:
+        with self._step(f"Drawing {self.sitter.name}, who does not exist") as step:
+            pictures = [png(picture) for picture in enrolment(self.sitter)]
+            step.note = f"{len(pictures)} pictures, seed {self.sitter.seed}"
+        return pictures
+
+    def _offer(self) -> Offer:
+        own = self.own
+        return Offer(
+            kind="self-declared" if own else "synthetic",
+            purposes=("demonstration",),
+            purpose_text="Showing the whole road of this platform.",
+            projects=(self._cast().project_id,),
+            requesters=(),
+            audience="public",
+            max_seconds=10 if own else 20,
+            max_side=512,
+            voice_source="clips" if own and own.voice else "synthetic",
+            languages=() if own else ("en",),
+            label="" if own else "AI-generated",
+            days=30,
+        )
+
+    def _evidence(self) -> tuple[str, bytes]:
+        if self.own:
+            return "written-release", self.own.statement.encode()
+        evidence = self.sitter.evidence(PORTRAIT_SIDE)
+        return "provenance", json.dumps(evidence, sort_keys=True).encode()
 
     def _sign(self, link: str) -> None:
         consents = self.services.consents
@@ -201,16 +231,23 @@ class Walkthrough:
 
     def request(self) -> None:
         """The researcher asks; the worker takes it down the road."""
-        with self._step("A synthetic voice speaks the sentence") as step:
-            self.voice = speak(self.sentence)
-            step.note = f"{_seconds(self.voice):.1f} s"
+        if self.own and self.own.voice:
+            self.voice = self.own.voice
+        else:
+            with self._step("A synthetic voice speaks the sentence") as step:
+                self.voice = speak(self.sentence)
+                step.note = f"{_seconds(self.voice):.1f} s"
         with self._step("The gate: decide, log, permit, draw, mark, sign, log") as step:
             self.video = self._ask()
             if self.video.state != "released" or self.video.asset is None:
-                raise WalkthroughError(f"the request is {self.video.state}: {self._why(self.video)}")
+                raise WalkthroughError(
+                    f"the request is {self.video.state}: {self._why(self.video)}"
+                )
             step.log_index = self.video.asset.log_index
-            step.note = f"{self.video.asset.width}x{self.video.asset.height}, " \
+            step.note = (
+                f"{self.video.asset.width}x{self.video.asset.height}, "
                 f"{self.video.asset.duration:.1f} s, asset {self.video.asset.asset_number:014x}"
+            )
         with self._step("Delivery") as step:
             delivered = self.services.requests.deliver(self._cast().researcher, self.video.rid)
             self.file = self.folder / "talking-face.mp4"
@@ -232,10 +269,10 @@ class Walkthrough:
     def refusals(self) -> None:
         """Four ways to leave the road, each refused and logged."""
         other = png(self.stranger.picture(PORTRAIT_SIDE))
-        self._refused("Refused: another sitter's face", "face_is_consenting_subject", photo=other)
+        self._refused("Refused: another person's face", "face_is_consenting_subject", photo=other)
         self._refused("Refused: a purpose nobody ticked", "purpose_in_scope", purpose="dubbing")
         self._forged()
-        with self._step("The sitter withdraws her consent") as step:
+        with self._step("The subject withdraws the consent") as step:
             self.services.consents.withdraw(self.consent_token)
             step.log_index = self._log_size() - 1
         self._refused("Refused: the consent is withdrawn", "consent_in_force")
@@ -299,7 +336,10 @@ class Walkthrough:
         envelope = dsse.sign(claims.to_bytes(), PAYLOAD_TYPE, Ed25519PrivateKey.generate())
         index = next(i for i, kind, _ in self.video.entries if kind == Kind.PERMIT_ISSUED)
         with self.services.database.read() as tx:
-            leaf, proof = self.services.log.leaf_bytes(tx, index), self.services.log.prove(tx, index)
+            leaf, proof = (
+                self.services.log.leaf_bytes(tx, index),
+                self.services.log.prove(tx, index),
+            )
         return Permit(envelope, leaf, proof)
 
     # --- what stays -----------------------------------------------------------------------------
@@ -327,16 +367,21 @@ class Walkthrough:
             audience="public",
             photo=self.portrait,
             voice=self.voice,
-            controls=Controls(size=512, transcript=self.sentence, language="en", seed=7),
-            voice_synthetic=True,
+            controls=self._controls(),
+            voice_synthetic=not (self.own and self.own.voice),
         )
         view = self.services.requests.submit(cast.researcher, replace(submission, **changes))
         self._work()
         return self.services.requests.show(cast.researcher, view.rid)
 
+    def _controls(self) -> Controls:
+        known = not (self.own and self.own.voice)
+        return Controls(size=512, transcript=self.sentence if known else "", seed=7)
+
     def _work(self) -> None:
-        assert self.gate is not None
-        Worker(self.services, lambda: nullcontext(self.gate)).run(once=True)
+        gate = self.gate
+        assert gate is not None, "the gate comes first"
+        Worker(self.services, lambda: nullcontext(gate)).run(once=True)
 
     def _why(self, view: RequestView) -> str:
         return "; ".join(reason.sentence for reason in view.reasons) or view.message

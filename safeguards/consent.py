@@ -41,6 +41,8 @@ PROHIBITED: Final[tuple[str, ...]] = (
     "sexual content", "political persuasion", "fraud or impersonation", "endorsement",
     "medical or legal advice", "content addressed to children",
 )  # fmt: skip
+#: What every frame says when nobody verified the consent.
+SELF_DECLARED_LABEL: Final = "AI-generated. Consent self-declared, not verified"
 AUDIENCES: Final[tuple[str, ...]] = ("internal", "review-panel", "publication", "public")
 
 
@@ -188,8 +190,10 @@ class ConsentRecord:
             (min(self.max_seconds, self.max_side, self.max_outputs, self.max_per_day) < 1,
              "limits must be positive"),
             (self.subject_kind == SubjectKind.SELF_DECLARED and (
-                self.liveness != 0 or self.max_seconds > 10 or not self.label),
-             "a self-declared consent has liveness 0, at most 10 seconds and a visible label"),
+                self.liveness != 0 or self.max_seconds > 10 or self.label != SELF_DECLARED_LABEL
+                or self.photo_mode != "registered"),
+             "a self-declared consent has liveness 0, registered photos, at most 10 seconds and "
+             "the label that says so"),
         )  # fmt: skip
 
 

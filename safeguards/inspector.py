@@ -112,14 +112,15 @@ class Inspector:
             self.close()
             raise VoiceError("the clip broke the program that listens to it") from error
 
-    def enrol(self, photos: Sequence[bytes]) -> FaceTemplate:
-        """The mean template of at least five good photos of one person.
+    def enrol(self, photos: Sequence[bytes], least: int = ENROLMENT_FRAMES) -> FaceTemplate:
+        """The mean template of good photos of one person, at least `least` of them. Fewer than
+        five are too few to tell people apart; they serve self-declared subjects alone.
 
         Raises FaceError with a sentence when a photo is not good enough, or when the photos do
         not all show the same person.
         """
-        if len(photos) < ENROLMENT_FRAMES:
-            raise FaceError(f"at least {ENROLMENT_FRAMES} photos are needed")
+        if len(photos) < max(1, least):
+            raise FaceError(f"at least {max(1, least)} photos are needed")
         self.renew()
         seen = [self.photo(photo) for photo in photos]
         for number, one in enumerate(seen, 1):

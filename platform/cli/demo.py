@@ -12,27 +12,41 @@ from typing import TYPE_CHECKING, Final
 import click
 
 if TYPE_CHECKING:
-    from primafacie.platform.walkthrough import Step
+    from primafacie.platform.walkthrough import Own, Step
 
 MARKER: Final = ".primafacie-demo"
+STATEMENT: Final = "I am the person in this photo, I am an adult, and I agree to this one video"
+FOLDER: Final = click.Path(file_okay=False, path_type=Path)
+FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command("demo")
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path("demo"),
-              show_default=True, help="Folder for the video and everything that proves it.")  # fmt: skip
+@click.option("--out", type=FOLDER, default=Path("demo"), show_default=True,
+              help="Folder for the video and everything that proves it.")  # fmt: skip
+@click.option("--photo", type=FILE, help="Your own face instead of the drawn sitter's.")
+@click.option("--voice", type=FILE, help="Your own voice, at most ten seconds; needs --photo.")
+@click.option("--i-consent", "statement", default="", help=f'With --photo: type "{STATEMENT}"')
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
-def demo(out: Path, as_json: bool) -> None:
-    """Make one consented, marked, signed and logged talking face, and refuse four others."""
+def demo(out: Path, photo: Path | None, voice: Path | None, statement: str, as_json: bool) -> None:
+    """Make one consented, marked, signed and logged talking face, and refuse four others.
+
+    With --photo it is your own face, under a consent that nobody verified: in development alone,
+    ten seconds at most, liveness level 0 in the record and the credential, and a label that says
+    so in every frame.
+    """
     from primafacie.platform.settings import Settings
-    from primafacie.platform.walkthrough import Walkthrough
+    from primafacie.platform.walkthrough import SHORT_SENTENCE, Walkthrough
     from primafacie.platform.wiring import Services
 
     start = time.perf_counter()
+    own = _own(photo, voice, statement)
     folder = _fresh(out)
     say = (lambda text: None) if as_json else (lambda text: click.echo(f"  {text} …", err=True))
     say("Keys, a development certificate chain, the database and the log")
     with Services.open(Settings(data_dir=folder / "data")) as services:
-        walk = Walkthrough(services, folder, tell=say)
+        walk = Walkthrough(services, folder, own, tell=say)
+        if own:
+            walk.sentence = SHORT_SENTENCE
         walk.run()
     seconds = time.perf_counter() - start
     if as_json:
@@ -40,6 +54,21 @@ def demo(out: Path, as_json: bool) -> None:
         return
     _table(walk.steps, seconds)
     _what_to_look_at(folder)
+
+
+def _own(photo: Path | None, voice: Path | None, statement: str) -> Own | None:
+    """Somebody's own material, once they typed that it is theirs."""
+    if photo is None:
+        if voice is not None:
+            raise click.UsageError("--voice needs --photo: the drawn sitter has her own voice")
+        return None
+    if " ".join(statement.lower().split()).rstrip(".") != STATEMENT.lower():
+        raise click.UsageError(
+            f'with --photo, say that it is your face and you agree: --i-consent "{STATEMENT}"'
+        )
+    from primafacie.platform.walkthrough import Own
+
+    return Own(photo.read_bytes(), voice.read_bytes() if voice else None, statement)
 
 
 def _fresh(out: Path) -> Path:

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from primafacie.platform.cli import FAILED, answer, opened
+from primafacie.platform.cli import BAD_INPUT, FAILED, answer, opened
 
 if TYPE_CHECKING:
+    from primafacie.platform.accounts import Account
     from primafacie.platform.requests import RequestView
+    from primafacie.platform.wiring import Services
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -20,14 +22,22 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--photo", required=True, type=_FILE, help="A registered photo of the person.")
 @click.option("--voice", required=True, type=_FILE, help="What shall be said: a sound file.")
 @click.option("--consent", "consent_id", required=True, help="Whose consent it rests on.")
-@click.option("--project", "project_id", required=True, help="Which project it is for.")
+@click.option(
+    "--project",
+    "project_id",
+    default="",
+    help="Which project it is for; needed only where more than one of yours fits the consent.",
+)
+@click.option("--as", "user", default="", help="E-mail or id of the researcher who asks, for the "
+              "operator at the machine; elsewhere an API token says who asks.")  # fmt: skip
 @click.option("--purpose", required=True, help="What for: one of the consent's purposes.")
 @click.option("--audience", default="internal", show_default=True, help="Who may see it.")
 @click.option("--synthetic-voice", is_flag=True, help="Declare the clip a synthetic voice.")
 @click.option("--size", default=512, show_default=True, help="Shorter side in pixels.")
 @click.option("--emotion", default="neutral", show_default=True)
 @click.option("--seed", default=0, show_default=True)
-@click.option("--transcript", default="", help="What the clip says, if known.")
+@click.option("--text", "--transcript", "transcript", default="", help="What the clip says, if "
+              "known: it sharpens the lips.")  # fmt: skip
 @click.option("--language", default="en", show_default=True, help="Language of the clip.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Where it shall go.")
 @click.option("--here/--queue", default=True, show_default=True,
@@ -42,6 +52,7 @@ def generate(
     voice: Path,
     consent_id: str,
     project_id: str,
+    user: str,
     purpose: str,
     audience: str,
     synthetic_voice: bool,
@@ -64,7 +75,11 @@ def generate(
     from primafacie.platform.requests import Submission
 
     with opened.services() as services:
-        actor = opened.signed_in(services, token_file, "generate")
+        actor = (
+            opened.named(services, user, "generate")
+            if user
+            else opened.signed_in(services, token_file, "generate")
+        )
         try:
             controls = Controls(size=size, emotion=emotion, seed=seed,  # type: ignore[arg-type]
                                 transcript=transcript, language=language)  # fmt: skip
@@ -74,7 +89,7 @@ def generate(
         view = services.requests.submit(
             actor,
             Submission(
-                project_id=project_id,
+                project_id=project_id or _project(services, actor, consent_id),
                 consent_id=consent_id,
                 purpose=purpose,
                 audience=audience,
@@ -93,10 +108,23 @@ def generate(
         if out is not None and view.state == "released":
             file = services.requests.deliver(actor, view.rid, "downloaded")
             opened.write(out, file.path.read_bytes())
+        known = services.policies.shipped.reasons
+        material = all(r.rule in known and known[r.rule].about == "material" for r in view.reasons)
     _report(view, out, as_json)
+    if view.state == "refused" and view.reasons and material:
+        ctx.exit(BAD_INPUT)
     if view.state in ("refused", "withheld"):
         raise answer.Refusal
     ctx.exit(0 if view.state in ("released", "queued", "running") else FAILED)
+
+
+def _project(services: Services, actor: Account, consent_id: str) -> str:
+    """The one project of this person that the consent names, or "" for the gate to refuse."""
+    usable = [v for v in services.consents.usable(actor) if v.consent_id == consent_id]
+    named = {project for view in usable for project in view.projects}
+    mine = [p.project_id for p in services.projects.listed(actor) if actor.user_id in p.members]
+    fitting = [p for p in mine if p in named] or mine
+    return fitting[0] if len(fitting) == 1 else ""
 
 
 def _report(view: RequestView, out: Path | None, as_json: bool) -> None:

@@ -57,6 +57,16 @@ def signed_in(opened: Services, token_file: Path | None, scope: str) -> Account:
         raise
 
 
+def named(opened: Services, user: str, what: str) -> Account:
+    """The account of that e-mail or id. Only whoever can open the installation's keys gets here;
+    an unknown name is logged, then InputError is raised."""
+    account = opened.accounts.by_email(user) or opened.accounts.find(user)
+    if account is None or not account.active:
+        opened.note_http("CLI", what, 400, why=("unknown_user",))
+        raise InputError(f"there is no account {user!r}")
+    return account
+
+
 def read(file: Path) -> bytes:
     """The file's bytes. Raises InputError."""
     try:

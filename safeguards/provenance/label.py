@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from primafacie.safeguards.consent import SELF_DECLARED_LABEL
 from primafacie.safeguards.errors import MediaError
 from primafacie.safeguards.provenance.order import LabelPosition
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from PIL.ImageFont import FreeTypeFont, ImageFont
 
 AI_GENERATED = "AI-generated"
-SELF_DECLARED = "AI-generated. Consent self-declared, not verified"
+SELF_DECLARED = SELF_DECLARED_LABEL
 LETTER_SHARE = 0.05
 MAX_TEXT = 80
 MAX_WIDTH_SHARE = 0.9

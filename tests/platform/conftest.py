@@ -64,7 +64,7 @@ class Faces:
     problem: str = ""
     model: str = "fake@" + "0" * 64
 
-    def enrol(self, photos: Sequence[bytes]) -> FaceTemplate:
+    def enrol(self, photos: Sequence[bytes], least: int = 5) -> FaceTemplate:
         if self.problem:
             raise FaceError(self.problem)
         if self.vector is None:

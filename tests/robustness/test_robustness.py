@@ -126,7 +126,8 @@ def test_the_road_reads_every_time_for_twenty_numbers() -> None:
     of the size.
     """
     for trial in range(20):
-        number = int.from_bytes(MarkKeys.derive(b"numbers of the road %d" % trial, 0).mac[:7], "big")
+        drawn = MarkKeys.derive(b"numbers of the road %d" % trial, 0).mac
+        number = int.from_bytes(drawn[:7], "big")
         frames = A["talking"](A["drawn_portrait"](trial), 100)
         marker = PictureMarker(KEYS, number)
         marker.plan(frames[:6])
