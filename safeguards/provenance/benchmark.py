@@ -94,7 +94,7 @@ class BenchmarkReport:
         return [
             ("**exact**", [f"**{one.exact} of {len(one.read)}**" for one in methods]),
             ("PSNR RGB, dB", [f"{one.psnr_db:.1f}" for one in methods]),
-            ("SSIM", [f"{one.ssim:.4f}" for one in methods]),
+            ("SSIM of luma", [f"{one.ssim:.4f}" for one in methods]),
             ("plan, ms per clip", [f"{one.plan_ms:.0f}" for one in methods]),
             ("lay / encode, per frame", [f"{one.lay_ms / self.encode_ms:.2f}" for one in methods]),
             ("one reading, ms", [f"{one.read_ms:.0f}" for one in methods]),

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from primafacie.audit.bundle import verify_bundle
 from primafacie.platform.jobs import Worker
 from primafacie.platform.walkthrough import png, speak
 from primafacie.platform.wiring import Services
@@ -96,12 +97,13 @@ def test_its_story_in_the_log_is_whole_and_in_order(road: Any, take: Callable[..
     assert [k for k in story if k in order] == order
 
 
-def test_the_offline_bundle_verifies_with_public_keys_alone(
+def test_the_log_leaves_as_a_bundle_and_verifies_with_public_keys_alone(
     road: Any, film: bytes, tmp_path: Path
 ) -> None:
-    world, services, _ = road
-    report = services.logbook.verify(None)
-    assert report.ok, report
+    services = road[1]
+    services.logbook.bundle(None, tmp_path / "log.bundle")
+    verify_bundle(tmp_path / "log.bundle", services.log.vkeys).require_sound()
+    assert services.logbook.verify(None).ok
 
 
 def test_a_re_encoded_smaller_copy_is_recovered(film: bytes, road: Any) -> None:

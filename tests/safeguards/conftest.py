@@ -61,8 +61,8 @@ def record(**changes: Any) -> ConsentRecord:
 def facts(**changes: Any) -> Facts:
     """Allowed facts; keyword names of Facts, or of a part with its name in front (consent_state,
     record_adult, request_purpose, requester_roles, project_in_force, likeness_best ...)."""
-    parts: dict[str, dict[str, Any]] = {k: {} for k in (
-        "record", "consent", "request", "requester", "project", "likeness", "utterance")}  # fmt: skip
+    names = ("record", "consent", "request", "requester", "project", "likeness", "utterance")
+    parts: dict[str, dict[str, Any]] = {name: {} for name in names}
     whole: dict[str, Any] = {}
     for name, value in changes.items():
         part, _, rest = name.partition("_")
