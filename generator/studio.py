@@ -130,22 +130,30 @@ class Studio:
             if not finished:  # half-read wires cannot be used again
                 self.close()
 
-    def _open(self) -> Wire:
+    def start(self) -> None:
+        """Start the child, if there is none, and let it load while we do something else."""
         if self._child is None or not self._child.alive:
             self._child = Child("primafacie.generator.studio")
             self._child.wire.send_json(self._trust.lock_in())
-            hello = self._child.wire.receive_json(START_DEADLINE)
-            _raise_refusal(hello)
-            self.sandbox = str(hello.get("sandbox", "none"))
-            if self._must_hold and self.sandbox != "enforced":
-                self.close()
-                raise EngineError("the studio's sandbox is not enforced on this machine")
-        return self._child.wire
+            self.sandbox = ""
 
     def warm(self) -> str:
-        """Start the child now, and tell the level of its sandbox."""
+        """Wait until the child is ready; the level of its sandbox."""
         self._open()
         return self.sandbox
+
+    def _open(self) -> Wire:
+        self.start()
+        assert self._child is not None
+        wire = self._child.wire
+        if not self.sandbox:
+            hello = wire.receive_json(START_DEADLINE)
+            _raise_refusal(hello)
+            self.sandbox = str(hello.get("sandbox", "none"))
+        if self._must_hold and self.sandbox != "enforced":
+            self.close()
+            raise EngineError("the studio's sandbox is not enforced on this machine")
+        return wire
 
     def close(self) -> None:
         """Stop the child; the next performance starts another."""
@@ -208,6 +216,7 @@ def _serve(wire: Wire) -> None:
         audience=trust["audience"],
         spent=ledger,
     )
+    _load()
     wire.send_json({"sandbox": str(level)})
     while True:
         head = wire.receive_json()
@@ -219,6 +228,15 @@ def _serve(wire: Wire) -> None:
         except Exception as error:  # the kind may be told, the contents may hold the material
             wire.send_json({"error": "EngineError", "message": f"the studio failed: "
                             f"{type(error).__name__}"})  # fmt: skip
+
+
+def _load() -> None:
+    """Import the engines before the first permit comes: two minutes are all a permit has."""
+    from primafacie.generator.engines import speech_motion  # noqa: F401
+    from primafacie.generator.engines.photo_warp import engine  # noqa: F401
+    from primafacie.generator.faces import find_faces
+
+    find_faces(np.zeros((64, 64, 3), np.uint8))
 
 
 def _perform(

@@ -54,12 +54,17 @@ class Sitter:
     def evidence(self, size: int = 768) -> dict[str, str | int]:
         """Where the portrait comes from: generator, version, seed and the digest of its pixels."""
         digest = hashlib.sha256(np.ascontiguousarray(self.picture(size)).tobytes()).hexdigest()
-        return {"generator": GENERATOR, "version": VERSION, "name": self.name, "seed": self.seed,
-                "size": size, "picture_sha256": digest}
+        return {
+            "generator": GENERATOR,
+            "version": VERSION,
+            "name": self.name,
+            "seed": self.seed,
+            "size": size,
+            "picture_sha256": digest,
+        }
 
 
-SITTERS: tuple[Sitter, ...] = tuple(
-    Sitter(p.name, p.seed, p.age, p.skin, p.hair) for p in CAST)
+SITTERS: tuple[Sitter, ...] = tuple(Sitter(p.name, p.seed, p.age, p.skin, p.hair) for p in CAST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +98,15 @@ def anatomy_of(seed: int | str) -> Anatomy:
 
 
 def draw(
-    seed: int | str, size: int = 768, *, yaw: float = 0.0, pitch: float = 0.0, smile: float = 0.0,
-    light: str = "studio", backdrop: int = 0, mouth: str = "closed",
+    seed: int | str,
+    size: int = 768,
+    *,
+    yaw: float = 0.0,
+    pitch: float = 0.0,
+    smile: float = 0.0,
+    light: str = "studio",
+    backdrop: int = 0,
+    mouth: str = "closed",
 ) -> NDArray[np.uint8]:
     """A portrait of the person behind `seed`: RGB uint8 (size,size,3), the same on every call.
 
@@ -115,7 +127,11 @@ def draw(
 
 
 def landmarks(
-    seed: int | str, size: int = 768, *, yaw: float = 0.0, pitch: float = 0.0,
+    seed: int | str,
+    size: int = 768,
+    *,
+    yaw: float = 0.0,
+    pitch: float = 0.0,
     smile: float = 0.0,
 ) -> dict[str, tuple[float, float]]:
     """Where the modelled head has its landmarks in `draw`'s picture, in pixels (x, y).
@@ -133,10 +149,14 @@ def landmarks(
         points[f"{word}_pupil"] = (e.cx, e.cy)
     a = anatomy_of(seed)
     corner = r.lips.y - r.lips.corner
-    points |= {"nose_tip": (0.0, r.nose_y - 10.5 + a.tip_turn), "nose_base": (0.0, r.nose_y),
-               "mouth_left": (-r.lips.half, corner), "mouth_right": (r.lips.half, corner),
-               "mouth_middle": (0.0, float(r.lips.line(np.zeros(1, np.float32))[0])),
-               "chin": (0.0, r.chin_y - 2.0)}
+    points |= {
+        "nose_tip": (0.0, r.nose_y - 10.5 + a.tip_turn),
+        "nose_base": (0.0, r.nose_y),
+        "mouth_left": (-r.lips.half, corner),
+        "mouth_right": (r.lips.half, corner),
+        "mouth_middle": (0.0, float(r.lips.line(np.zeros(1, np.float32))[0])),
+        "chin": (0.0, r.chin_y - 2.0),
+    }
     at = np.array(list(points.values()), np.float32)
     z = sample(r.height, at[None, :, 0], at[None, :, 1])[0]
     camera = Camera(size, turn(yaw, pitch))
@@ -208,8 +228,11 @@ class _Exposure:
         lit = shade(self.surface, self.light, self.turn, seen, self.open)
         eyes, where = eye.overlay(self.a, self.relief, self.light, self.turn, seen, self.open)
         lit = lit * (1 - where[..., None]) + eyes * where[..., None]
-        lit = _bleed(lit, (self.relief.inside > 0.6) | (cv2.erode(
-            self.relief.ear, np.ones((5, 5), np.uint8)) > 0))
+        lit = _bleed(
+            lit,
+            (self.relief.inside > 0.6)
+            | (cv2.erode(self.relief.ear, np.ones((5, 5), np.uint8)) > 0),
+        )
         solid = np.where((self.relief.inside > 0) | (self.relief.ear > 0), self.relief.height, FAR)
         if self.a.hair_style in hair.OVER_EARS:
             solid = np.where(self.relief.inside > 0, solid, FAR)
@@ -228,8 +251,10 @@ class _Exposure:
         ao = occlusion(both, per_mm)
         lit = shade(s, self.light, np.eye(3), seen, ao)
         n = self.camera.pixels
-        up = [cv2.resize(v, (n, n), interpolation=cv2.INTER_LINEAR)
-              for v in (lit, bust.solid(s, alpha), alpha)]
+        up = [
+            cv2.resize(v, (n, n), interpolation=cv2.INTER_LINEAR)
+            for v in (lit, bust.solid(s, alpha), alpha)
+        ]
         return up[0], up[1], up[2]
 
     def _chin_shadow(self, depth: Field) -> Field:
@@ -280,19 +305,22 @@ class _Exposure:
                 px = px[placed[:, 2] > depth[at[:, 1], at[:, 0]] - 1.0]
                 if len(px) < 2:
                     continue
-            cv2.polylines(frame, [np.round(px * 16).astype(np.int32)], False, 255, thick,
-                          cv2.LINE_AA, 4)
+            cv2.polylines(
+                frame, [np.round(px * 16).astype(np.int32)], False, 255, thick, cv2.LINE_AA, 4
+            )
         on = frame.astype(np.float32) / 255
         k = self.camera.per_mm
         lamp = unit(self.light.key)
-        cast = cv2.warpAffine(on, np.array([[1, 0, -lamp[0] * 9 * k], [0, 1, -lamp[1] * 9 * k]],
-                                           np.float32), (n, n))
+        cast = cv2.warpAffine(
+            on, np.array([[1, 0, -lamp[0] * 9 * k], [0, 1, -lamp[1] * 9 * k]], np.float32), (n, n)
+        )
         cast = cv2.GaussianBlur(cast, (0, 0), 1.3 * k)
         image = image * (1 - 0.42 * cast[..., None] * (depth > FAR + 1)[..., None])
         glass = lens.astype(np.float32) / 255
         yy = np.linspace(0, 1, n, dtype=np.float32)[:, None]
-        image = image * (1 - 0.03 * glass[..., None]) + (
-            glass * 0.012 * (1 - yy))[..., None] * np.asarray(self.light.sky, np.float32)
+        image = image * (1 - 0.03 * glass[..., None]) + (glass * 0.012 * (1 - yy))[
+            ..., None
+        ] * np.asarray(self.light.sky, np.float32)
         height = cv2.GaussianBlur(on, (0, 0), 0.45 * k) * 2.0
         gx = cv2.Sobel(height, cv2.CV_32F, 1, 0) * k / 8
         gy = cv2.Sobel(height, cv2.CV_32F, 0, 1) * k / 8
@@ -318,12 +346,14 @@ class _Exposure:
         small = small * (1 - 0.55 * np.clip(xx**2 + (yy + 0.05) ** 2 - 0.06, 0, 1))[..., None]
         film = small * 1.02
         film = film * (1 + film / 6.0) / (1 + film * 0.62) * 1.28  # a soft shoulder
-        srgb = np.where(film <= 0.0031308, 12.92 * film,
-                        1.055 * np.clip(film, 1e-6, None) ** (1 / 2.4) - 0.055)
+        srgb = np.where(
+            film <= 0.0031308, 12.92 * film, 1.055 * np.clip(film, 1e-6, None) ** (1 / 2.4) - 0.055
+        )
         rng = np.random.Generator(np.random.PCG64(self.seed + 1000 + self.pose.backdrop))
         grain = rng.standard_normal((n, n, 1)).astype(np.float32)
         grain = 1.2 * cv2.GaussianBlur(grain, (0, 0), 0.7)[..., None] + 0.25 * (
-            rng.standard_normal((n, n, 3)).astype(np.float32))
+            rng.standard_normal((n, n, 3)).astype(np.float32)
+        )
         srgb = srgb + grain * 0.0085 * (1 - 0.5 * srgb)
         picture: NDArray[np.uint8] = np.clip(srgb * 255 + 0.5, 0, 255).astype(np.uint8)
         return picture

@@ -122,6 +122,8 @@ class Gate:
         self._studio = Studio(studio, must_hold=post.production)
         self._audience = studio.audience
         self.inspector = Inspector(must_hold=post.production)
+        self._studio.start()
+        self.inspector.renew()
 
     def produce(self, request: Request) -> Delivery | Refused:
         """The nine steps. Returns a Delivery or a Refused; both are logged before they return.

@@ -81,7 +81,7 @@ def identify(photo: bytes, embedder: FaceEmbedder | None = None) -> Sighting:
         problems=tuple(dict.fromkeys(problems)),
         model=embedder.model,
         vector=embedder.embed(chip),
-        generator_mark=_generator_mark(picture),
+        generator_mark=screen(picture),
         aspect=aspect,
     )
 
@@ -144,7 +144,8 @@ def _unfit(photo: bytes) -> tuple[str, ...]:
     return ()
 
 
-def _generator_mark(picture: NDArray[np.uint8]) -> str:
+def screen(picture: NDArray[np.uint8]) -> str:
+    """The image generator whose mark the picture carries, "" for none."""
     from primafacie.safeguards.provenance.schemes.stable_signs import screen_source
 
     return screen_source(picture) or ""

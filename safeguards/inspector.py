@@ -19,8 +19,9 @@ from primafacie.generator.errors import EngineError, VoiceError
 from primafacie.generator.faces import find_faces
 from primafacie.safeguards.errors import FaceError
 from primafacie.safeguards.face import FaceTemplate, Likeness, nearest
-from primafacie.safeguards.identify import DlibEmbedder, count_hog, identify
+from primafacie.safeguards.identify import DlibEmbedder, count_hog, identify, screen
 
+MODULE: Final = "primafacie.safeguards.inspector"
 START_DEADLINE: Final = 120.0
 LOOK_DEADLINE: Final = 120.0
 DIMENSIONS: Final = 128
@@ -80,16 +81,22 @@ class Inspector:
     def __init__(self, must_hold: bool) -> None:
         """must_hold: refuse to work unless the kernel enforces the sandbox (production)."""
         self._child: Child | None = None
+        self._spare: Child | None = None
         self._must_hold = must_hold
         self._used = self._greeted = False
         self.sandbox = ""
         self.model = DlibEmbedder().model
 
     def renew(self) -> None:
-        """Let the next look be taken by a child that has seen no upload yet."""
-        if self._used or self._child is None or not self._child.alive:
-            self.close()
-            self._start()
+        """Let the next look be taken by a child that has seen no upload yet. Another one loads
+        its models meanwhile, so that this rarely means waiting."""
+        if self._child is not None and self._child.alive and not self._used:
+            return
+        if self._child is not None:
+            self._child.stop()
+        ready = self._spare is not None and self._spare.alive
+        self._child, self._spare = (self._spare if ready else Child(MODULE)), None
+        self._used = self._greeted = False
 
     def photo(self, data: bytes) -> Seen:
         """What two detectors and the recogniser see in a photo. Never raises for a bad photo."""
@@ -97,7 +104,7 @@ class Inspector:
             answer = self._ask({"look": "photo"}, data)
             return _seen(answer, self.model)
         except (EngineError, KeyError, TypeError, ValueError):
-            self.close()
+            self._drop()
             problem = "the photo broke the program that looks at it; use another file"
             return Seen(0, 0, (problem,), self.model, None, "")
 
@@ -109,7 +116,7 @@ class Inspector:
                 raise VoiceError(str(answer["error"]))
             return int(answer["ms"])
         except (EngineError, KeyError, TypeError, ValueError) as error:
-            self.close()
+            self._drop()
             raise VoiceError("the clip broke the program that listens to it") from error
 
     def enrol(self, photos: Sequence[bytes], least: int = ENROLMENT_FRAMES) -> FaceTemplate:
@@ -136,18 +143,21 @@ class Inspector:
         return FaceTemplate(seen[0].model, len(seen), mean)
 
     def close(self) -> None:
-        """Stop the child; the next look starts another."""
+        """Stop the children; the next look starts others."""
+        for child in (self._child, self._spare):
+            if child is not None:
+                child.stop()
+        self._child = self._spare = None
+
+    def _drop(self) -> None:
+        """End a child that failed; the spare will take its place."""
         if self._child is not None:
             self._child.stop()
-            self._child = None
-
-    def _start(self) -> None:
-        self._child = Child("primafacie.safeguards.inspector")
-        self._used = self._greeted = False
 
     def _ask(self, question: dict[str, Any], data: bytes) -> dict[str, Any]:
         if self._child is None or not self._child.alive:
-            self._start()
+            self._used = True
+            self.renew()
         assert self._child is not None
         wire = self._child.wire
         if not self._greeted:
@@ -155,6 +165,8 @@ class Inspector:
             self._greeted = True
         if self._must_hold and self.sandbox != "enforced":
             raise EngineError("the inspector's sandbox is not enforced on this machine")
+        if self._spare is None:
+            self._spare = Child(MODULE)
         self._used = True
         wire.send_json(question)
         wire.send(data)
@@ -202,6 +214,7 @@ def _warm() -> None:
     blank = np.zeros((64, 64, 3), np.uint8)
     find_faces(blank)
     count_hog(blank)
+    screen(blank)
 
 
 def _look(data: bytes) -> dict[str, Any]:

@@ -128,6 +128,6 @@ Look at
   {folder}/verdict.json          what the examiner found in its bytes
   {folder}/release-proof.json    the log entry of its release, with the proof that it is there
 Check it yourself
-  primafacie verify {folder}/talking-face.mp4
+  PRIMAFACIE_DATA_DIR={folder}/data ./run verify {folder}/talking-face.mp4
 """
     )

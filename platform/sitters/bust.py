@@ -29,30 +29,51 @@ def model(a: Anatomy, x: Field, y: Field, per_mm: float) -> tuple[Surface, Field
     drop = 112 * (a.length - 1) - 14
     yy = np.array([40, 90, 118, 136, 150, 162, 174, 186, 200, 216, 236, 262, 300]) + drop
     span = 186 + 34 * m
-    half = PchipInterpolator(yy, [
-        neck, neck, neck + 1, neck + 8, neck + 22, neck + 46, neck + 76, neck + 100,
-        span - 26, span - 9, span + 6, span + 14, span + 16])(np.clip(y, 40, 300 + drop))
+    half = PchipInterpolator(
+        yy,
+        [
+            neck,
+            neck,
+            neck + 1,
+            neck + 8,
+            neck + 22,
+            neck + 46,
+            neck + 76,
+            neck + 100,
+            span - 26,
+            span - 9,
+            span + 6,
+            span + 14,
+            span + 16,
+        ],
+    )(np.clip(y, 40, 300 + drop))
     half = blur(half.astype(np.float32), 7, per_mm)
     slope = np.gradient(half[:, 0], 1 / per_mm)[:, None]
     inside = ((half - ax) / np.sqrt(1 + slope**2)).astype(np.float32)
     # neck: an upright cylinder; chest: a broad shell
     t = np.clip(ax / (neck + 5), 0, 0.999)
     zn = -34 - 60 * (1 - np.sqrt(1 - t * t)) + 0.10 * (y - 130)
-    front = PchipInterpolator(np.array([100, 150, 172, 200, 240, 300]) + drop,
-                              [-70, -48, -33, -20, -6, 2])(np.clip(y, 100, 300 + drop))
+    front = PchipInterpolator(
+        np.array([100, 150, 172, 200, 240, 300]) + drop, [-70, -48, -33, -20, -6, 2]
+    )(np.clip(y, 100, 300 + drop))
     zt = front - 0.0016 * ax**2
     q = np.clip(1 - inside / 46, 0, 1)
     zt = zt - 52 * (1 - np.sqrt(np.clip(1 - q * q, 0, 1)))
     z = smooth_max(zn.astype(np.float32), zt.astype(np.float32), 16)
     z = blur(z.astype(np.float32), 3, per_mm)
     for s in (-1, 1):
-        d, u = stroke_distance(np.array([(s * 50.0, 96 + drop), (s * 32.0, 132 + drop),
-                                         (s * 9.0, 171 + drop)]), x, y)
+        d, u = stroke_distance(
+            np.array([(s * 50.0, 96 + drop), (s * 32.0, 132 + drop), (s * 9.0, 171 + drop)]), x, y
+        )
         z = z + (1.9 + 0.8 * m - a.fullness) * np.exp(-((d / (10.0 - 3 * u)) ** 2))
-        d, u = stroke_distance(np.array([(s * 12.0, 174 + drop), (s * 55.0, 170 + drop),
-                                         (s * 105.0, 160 + drop)]), x, y)
-        z = z + 3.2 * np.exp(-((d / 6.5) ** 2)) * smoothstep(
-            1.0, 0.75, u) * smoothstep(-0.01, 0.1, u)
+        d, u = stroke_distance(
+            np.array([(s * 12.0, 174 + drop), (s * 55.0, 170 + drop), (s * 105.0, 160 + drop)]),
+            x,
+            y,
+        )
+        z = z + 3.2 * np.exp(-((d / 6.5) ** 2)) * smoothstep(1.0, 0.75, u) * smoothstep(
+            -0.01, 0.1, u
+        )
         z = z - 3.0 * lump(x, y, (s * 62, 158 + drop), (22, 7))
     z = z - 4.0 * lump(x, y, (0, 170 + drop), (8, 7))
     z = z + 3.4 * m * lump(x, y, (0, 136 + drop), (7, 9))
@@ -63,13 +84,13 @@ def model(a: Anatomy, x: Field, y: Field, per_mm: float) -> tuple[Surface, Field
     mel = 0.05 * noise(rng, x.shape, 24, per_mm) + 0.03 * noise(rng, x.shape, 6, per_mm)
     mel = mel + 0.02 * noise(rng, x.shape, 1.5, per_mm)
     red = 0.18 * a.ruddy * lump(x, y, (0, 190 + drop), (60, 26))
-    albedo *= np.exp(-mel[..., None] * np.array([0.8, 1.0, 1.2])
-                     - red[..., None] * np.array([0.05, 0.5, 0.5]))
+    albedo *= np.exp(
+        -mel[..., None] * np.array([0.8, 1.0, 1.2]) - red[..., None] * np.array([0.05, 0.5, 0.5])
+    )
     bump = 0.03 * noise(rng, x.shape, 1.2, per_mm)
     for k in range(2):  # rings of the neck
         ring = y - (124 + 15 * k + drop) - 4 * np.cos(x / 22 + k)
-        bump = bump - (0.15 + 0.5 * a.lines) * np.exp(-((ring / 1.3) ** 2)) * smoothstep(
-            46, 20, ax)
+        bump = bump - (0.15 + 0.5 * a.lines) * np.exp(-((ring / 1.3) ** 2)) * smoothstep(46, 20, ax)
     rough = np.full(x.shape, 0.56, np.float32)
     gloss = np.full(x.shape, 0.12 + 0.35 * float(skin.mean()), np.float32)
     scatter = np.ones(x.shape, np.float32)
@@ -83,9 +104,15 @@ def model(a: Anatomy, x: Field, y: Field, per_mm: float) -> tuple[Surface, Field
     gloss = gloss * (1 - cover) + 0.25 * cover
     scatter = scatter * (1 - cover) + 0.05 * cover
     alpha = smoothstep(-0.4, 0.6, inside) * smoothstep(24, 40, y)
-    return Surface(z.astype(np.float32), albedo.astype(np.float32), rough.astype(np.float32),
-                   gloss.astype(np.float32), scatter.astype(np.float32), bump.astype(np.float32),
-                   per_mm), alpha
+    return Surface(
+        z.astype(np.float32),
+        albedo.astype(np.float32),
+        rough.astype(np.float32),
+        gloss.astype(np.float32),
+        scatter.astype(np.float32),
+        bump.astype(np.float32),
+        per_mm,
+    ), alpha
 
 
 def solid(s: Surface, alpha: Field) -> Field:
@@ -110,20 +137,25 @@ def _garment(
     warp = x + 18 * noise(rng, x.shape, 70, per_mm)
     along = y + 0.35 * ax
     soft = noise(rng, x.shape, 46, per_mm)
-    folds = 1.5 * np.sin(warp / 19 + soft * 1.2) * smoothstep(10, 70, d) * (0.35 + 0.5 * np.abs(
-        np.sin(along / 47)))
+    folds = (
+        1.5
+        * np.sin(warp / 19 + soft * 1.2)
+        * smoothstep(10, 70, d)
+        * (0.35 + 0.5 * np.abs(np.sin(along / 47)))
+    )
     rise = rise + folds + 1.3 * soft * smoothstep(5, 40, d)
     knit = a.garment in ("crew", "vneck")
     if knit and a.asymmetry % 3:
         wale = np.sin(2 * np.pi * x / 2.6) * 0.5 + 0.5
         row = np.sin(2 * np.pi * (y / 2.2 + 0.5 * np.abs(((x / 2.6) % 1) - 0.5)))
         weave = 0.11 * wale + 0.05 * row
-        tint *= (0.96 + 0.04 * wale[..., None])
+        tint *= 0.96 + 0.04 * wale[..., None]
     else:
         weave = 0.06 * noise(rng, x.shape, 0.9, per_mm) + 0.05 * np.sin(2 * np.pi * (x + y) / 1.6)
     weave = weave + 0.04 * noise(rng, x.shape, 1.4, per_mm)
-    tint *= (1 + 0.05 * noise(rng, x.shape, 2.0, per_mm) + 0.04 * noise(
-        rng, x.shape, 0.7, per_mm))[..., None]
+    tint *= (1 + 0.05 * noise(rng, x.shape, 2.0, per_mm) + 0.04 * noise(rng, x.shape, 0.7, per_mm))[
+        ..., None
+    ]
     if a.garment in ("crew", "vneck", "scoop"):
         wide = 14 if a.garment == "crew" else 11
         band = smoothstep(wide, wide - 1, d) * cover
@@ -136,8 +168,20 @@ def _garment(
         leaf = np.zeros(x.shape, np.float32)
         stitch = np.zeros(x.shape, np.float32)
         for s in (-1, 1):
-            shape = np.array([(66, 104), (51, 118), (26, 143), (2.5, 170), (13, 190), (33, 205),
-                              (58, 176), (86, 148), (80, 120)], float)
+            shape = np.array(
+                [
+                    (66, 104),
+                    (51, 118),
+                    (26, 143),
+                    (2.5, 170),
+                    (13, 190),
+                    (33, 205),
+                    (58, 176),
+                    (86, 148),
+                    (80, 120),
+                ],
+                float,
+            )
             shape = np.asarray([(s * px, py + drop) for px, py in shape])
             leaf = np.maximum(leaf, _polygon(shape, x, y, per_mm))
             d2, _ = stroke_distance(shape[3:8], x, y)
@@ -172,8 +216,11 @@ def backdrop(size: int, seed: int, tone: tuple[int, int, int]) -> Field:
     n = 256
     yy, xx = np.mgrid[0:n, 0:n].astype(np.float32) / n - 0.5
     glow = np.exp(-(((xx - 0.10) / 0.50) ** 2 + ((yy + 0.10) / 0.52) ** 2))
-    mottled = (0.5 * noise(rng, (n, n), 60, 1.0) + 0.3 * noise(rng, (n, n), 26, 1.0)
-               + 0.15 * noise(rng, (n, n), 11, 1.0))
+    mottled = (
+        0.5 * noise(rng, (n, n), 60, 1.0)
+        + 0.3 * noise(rng, (n, n), 26, 1.0)
+        + 0.15 * noise(rng, (n, n), 11, 1.0)
+    )
     level = (0.48 + 0.62 * glow) * (1 + 0.055 * mottled)
     out = linear(tone)[None, None] * level[..., None]
     out = out * (1 + 0.03 * noise(rng, (n, n), 40, 1.0)[..., None] * np.array([1, 0, -1.0]))

@@ -31,7 +31,7 @@ class Camera:
     def plane(self, step: int = 1) -> tuple[Field, Field]:
         """The x and y, in mm at z=0, that every `step`-th pixel looks at."""
         n = self.pixels // step
-        at = ((np.arange(n, dtype=np.float32) + 0.5) * step / self.per_mm - self.frame / 2)
+        at = (np.arange(n, dtype=np.float32) + 0.5) * step / self.per_mm - self.frame / 2
         gx, gy = np.meshgrid(at, at + self.centre_y)
         return gx, gy
 
@@ -55,9 +55,11 @@ class Camera:
         y = gy * k - self.shift[1] - PIVOT[1]
         zz = z - PIVOT[2]
         t = self.turn.astype(np.float32)
-        return (x * t[0, 0] + y * t[1, 0] + zz * t[2, 0] + PIVOT[0],
-                x * t[0, 1] + y * t[1, 1] + zz * t[2, 1] + PIVOT[1],
-                x * t[0, 2] + y * t[1, 2] + zz * t[2, 2] + PIVOT[2])
+        return (
+            x * t[0, 0] + y * t[1, 0] + zz * t[2, 0] + PIVOT[0],
+            x * t[0, 1] + y * t[1, 1] + zz * t[2, 1] + PIVOT[1],
+            x * t[0, 2] + y * t[1, 2] + zz * t[2, 2] + PIVOT[2],
+        )
 
     def march(self, solid: Field) -> tuple[Field, Field, Field]:
         """Chart x, chart y and camera z where each pixel meets the head (z = FAR: nowhere)."""
@@ -68,7 +70,8 @@ class Camera:
         depths = np.arange(58.0, -104.0, -2.0)
         for d in depths:
             hx, hy, hz = self._head(gx, gy, float(d))
-            hit = open_ & (sample(solid, hx, hy) >= hz)
+            ground = sample(solid, hx, hy)
+            hit = open_ & (ground >= hz) & (ground > FAR + 1)
             z[hit] = d + 1.0
             open_ &= ~hit
         # a finer look from just in front of the coarse answer
@@ -77,8 +80,11 @@ class Camera:
         start = cv2.resize(near, (self.pixels, self.pixels), interpolation=cv2.INTER_NEAREST)
         live = start > FAR + 1
         lx, ly, lz = gx[live], gy[live], start[live]
-        far = cv2.resize(cv2.erode(z, np.ones((3, 3), np.uint8)), (self.pixels, self.pixels),
-                         interpolation=cv2.INTER_NEAREST)[live]
+        far = cv2.resize(
+            cv2.erode(z, np.ones((3, 3), np.uint8)),
+            (self.pixels, self.pixels),
+            interpolation=cv2.INTER_NEAREST,
+        )[live]
         top, bottom = lz + 1.5, np.where(far > FAR + 1, np.maximum(far - 16.0, -106.0), -106.0)
         found = np.full(lz.shape, FAR, np.float32)
         todo = np.arange(lz.size)
@@ -86,7 +92,8 @@ class Camera:
         for i in range(90):
             pace = 0.8 if i < 12 else 2.0
             hx, hy, hz = self._head(lx[todo], ly[todo], d[todo])
-            hit = _flat(solid, hx, hy) >= hz
+            ground = _flat(solid, hx, hy)
+            hit = (ground >= hz) & (ground > FAR + 1)
             found[todo[hit]] = d[todo[hit]]
             todo = todo[~hit]
             d[todo] -= pace
@@ -98,7 +105,8 @@ class Camera:
         for _ in range(6):
             mid = (lo + hi) / 2
             hx, hy, hz = self._head(lx[met], ly[met], mid)
-            deep = _flat(solid, hx, hy) >= hz
+            ground = _flat(solid, hx, hy)
+            deep = (ground >= hz) & (ground > FAR + 1)
             lo, hi = np.where(deep, mid, lo), np.where(deep, hi, mid)
         found[met] = lo
         out_z = np.full(gx.shape, FAR, np.float32)

@@ -90,9 +90,7 @@ def noise(
     return ((out - out.mean()) / (out.std() + 1e-6)).astype(np.float32)
 
 
-def stroke_distance(
-    points: Field, x: Field, y: Field
-) -> tuple[Field, Field]:
+def stroke_distance(points: Field, x: Field, y: Field) -> tuple[Field, Field]:
     """Distance in mm from every sample to a polyline, and the place along it (0..1)."""
     best = np.full(x.shape, 1e9, np.float32)
     along = np.zeros(x.shape, np.float32)

@@ -30,7 +30,14 @@ def overlay(
 
 
 def _one(
-    a: Anatomy, e: Eye, x: Field, y: Field, light: Light, turn: Field, seen: Field, ao: Field,
+    a: Anatomy,
+    e: Eye,
+    x: Field,
+    y: Field,
+    light: Light,
+    turn: Field,
+    seen: Field,
+    ao: Field,
     rng: np.random.Generator,
 ) -> tuple[Field, Field]:
     gaze = turn.T @ np.array([0.0, 0.0, 1.0])
@@ -54,10 +61,13 @@ def _one(
     base = linear(a.iris)
     fibre = noise(rng, (64, 256), 1.0, 8.0)
     fibre = 0.6 * _polar(fibre, ang, rad) + 0.5 * np.sin(
-        ang * 37 + 2.1 * _polar(fibre, ang * 0.7, rad))
+        ang * 37 + 2.1 * _polar(fibre, ang * 0.7, rad)
+    )
     t = np.clip(rad / IRIS, 0, 1.2)
-    iris = np.broadcast_to(base, (*shape, 3)).astype(np.float32) * (
-        1.25 + 0.42 * fibre * smoothstep(0.3, 0.6, t))[..., None]
+    iris = (
+        np.broadcast_to(base, (*shape, 3)).astype(np.float32)
+        * (1.25 + 0.42 * fibre * smoothstep(0.3, 0.6, t))[..., None]
+    )
     warm = linear((150, 104, 52)) * (0.35 + 1.0 * base.mean())
     iris = iris + (warm * 1.4 - iris) * (0.5 * np.exp(-(((t - 0.44) / 0.13) ** 2)))[..., None]
     ring = smoothstep(0.78, 1.0, t)
@@ -71,15 +81,23 @@ def _one(
     disc = smoothstep(IRIS + 0.35, IRIS - 0.35, rad)
     body = sclera + (iris - sclera) * disc[..., None]
 
-    n = np.stack([(x - e.cx) / BALL, (y - e.cy) / BALL,
-                  np.sqrt(np.clip(1 - ((x - e.cx) ** 2 + (y - e.cy) ** 2) / BALL**2, 0.05, 1))], -1)
+    n = np.stack(
+        [
+            (x - e.cx) / BALL,
+            (y - e.cy) / BALL,
+            np.sqrt(np.clip(1 - ((x - e.cx) ** 2 + (y - e.cy) ** 2) / BALL**2, 0.05, 1)),
+        ],
+        -1,
+    )
     n /= np.linalg.norm(n, axis=-1, keepdims=True)
     lid_shade = 0.24 + 0.76 * smoothstep(-0.4, 4.4, v - e.upper(u))
     lid_shade *= 0.62 + 0.38 * smoothstep(-0.3, 1.3, e.lower(u) - v)
     lid_shade *= 0.70 + 0.30 * smoothstep(1.02, 0.55, np.abs(u))
     lit = np.zeros((*shape, 3), np.float32)
-    for d, rgb, gate in ((light.key, light.key_rgb, 0.35 + 0.65 * blur(seen, 2.5)),
-                         (light.fill, light.fill_rgb, 1.0)):
+    for d, rgb, gate in (
+        (light.key, light.key_rgb, 0.35 + 0.65 * blur(seen, 2.5)),
+        (light.fill, light.fill_rgb, 1.0),
+    ):
         lamp = unit(turn.T @ unit(d))
         nl = np.clip((n @ lamp + 0.35) / 1.35, 0, 1) * gate
         lit += nl[..., None] * np.asarray(rgb, np.float32)

@@ -18,7 +18,7 @@ def rims(a: Anatomy, r: Relief) -> list[Field]:
     t = np.linspace(0, 2 * np.pi, 73)
     for e in r.eyes:
         power = 3.0 if square else 2.1
-        rx, ry = (LENS[0] if square else LENS[1])
+        rx, ry = LENS[0] if square else LENS[1]
         c, s = np.cos(t), np.sin(t)
         x = e.cx + e.side * 1.5 + rx * np.sign(c) * np.abs(c) ** (2 / power)
         y = 2.5 + ry * np.sign(s) * np.abs(s) ** (2 / power)

@@ -50,8 +50,9 @@ def brows(a: Anatomy, r: Relief) -> Strands:
     pts, n = [], int(620 * (0.6 + 0.45 * a.brow_thick))
     for eye, line in zip(r.eyes, r.brow_lines, strict=True):
         t = rng.beta(1.25, 1.30, n)
-        half = 4.3 * a.brow_thick * np.interp(
-            t, [0, 0.08, 0.3, 0.65, 1], [0.5, 0.85, 1, 0.68, 0.10])
+        half = (
+            4.3 * a.brow_thick * np.interp(t, [0, 0.08, 0.3, 0.65, 1], [0.5, 0.85, 1, 0.68, 0.10])
+        )
         off = np.clip(rng.normal(0, 0.42, n), -1, 1) * half
         grid_t = np.linspace(0, 1, len(line))
         x = np.interp(t, grid_t, line[:, 0]) + rng.normal(0, 0.4, n)
@@ -60,7 +61,7 @@ def brows(a: Anatomy, r: Relief) -> Strands:
         along = np.arctan(np.interp(t, grid_t, slope))
         lift = np.interp(t, [0, 0.15, 0.4, 1], [1.15, 0.75, 0.36, 0.05]) + rng.normal(0, 0.16, n)
         lift = lift + 0.30 * off / np.maximum(half, 0.3) * np.interp(t, [0, 0.4], [0.3, 1.3])
-        length = rng.uniform(3.8, 7.6, n) * np.interp(t, [0, .5, 1], [0.85, 1.0, 0.62])
+        length = rng.uniform(3.8, 7.6, n) * np.interp(t, [0, 0.5, 1], [0.85, 1.0, 0.62])
         s = np.linspace(0, 1, 5)[None]
         bend = lift[:, None] * (1 - 0.55 * s) - along[:, None]
         dx = np.cos(bend) * length[:, None] * eye.side
@@ -72,8 +73,13 @@ def brows(a: Anatomy, r: Relief) -> Strands:
     points = np.concatenate(pts).astype(np.float32)
     m = len(points)
     colour = _jitter(rng, linear(a.brow), m, a, a.grey * 0.5)
-    return Strands(points, colour, rng.uniform(0.11, 0.20, m).astype(np.float32) * (
-        0.8 + 0.25 * a.brow_thick), np.full(m, 0.8, np.float32), 0.35)
+    return Strands(
+        points,
+        colour,
+        rng.uniform(0.11, 0.20, m).astype(np.float32) * (0.8 + 0.25 * a.brow_thick),
+        np.full(m, 0.8, np.float32),
+        0.35,
+    )
 
 
 def lashes(a: Anatomy, r: Relief) -> Strands:
@@ -89,10 +95,21 @@ def lashes(a: Anatomy, r: Relief) -> Strands:
             c, s = np.cos(eye.tilt), np.sin(eye.tilt)
             du = u * eye.half * eye.side
             x, y = eye.cx + du * c - v * s, eye.cy + du * s + v * c
-            z = sample(r.height, x.astype(np.float32)[None], (
-                y + (-0.9 if upper else 0.9)).astype(np.float32)[None])[0] + 0.4
-            size = (rng.uniform(2.2, 5.2, n) * (0.8 + 0.35 * a.makeup - 0.12 * a.masculine) *
-                    (0.72 + 0.4 * np.clip(u, 0, 1)) if upper else rng.uniform(0.8, 2.2, n) * 0.8)
+            z = (
+                sample(
+                    r.height,
+                    x.astype(np.float32)[None],
+                    (y + (-0.9 if upper else 0.9)).astype(np.float32)[None],
+                )[0]
+                + 0.4
+            )
+            size = (
+                rng.uniform(2.2, 5.2, n)
+                * (0.8 + 0.35 * a.makeup - 0.12 * a.masculine)
+                * (0.72 + 0.4 * np.clip(u, 0, 1))
+                if upper
+                else rng.uniform(0.8, 2.2, n) * 0.8
+            )
             k = np.linspace(0, 1, 5)[None]
             fan = (0.15 + 0.75 * u + rng.normal(0, 0.22, n)) * eye.side
             out = size[:, None]
@@ -108,8 +125,13 @@ def lashes(a: Anatomy, r: Relief) -> Strands:
     points = np.concatenate(pts).astype(np.float32)
     n = len(points)
     dark = np.minimum(linear(a.brow) * 0.5, 0.02)
-    return Strands(points, np.tile(dark, (n, 1)).astype(np.float32),
-                   np.concatenate(widths).astype(np.float32), np.ones(n, np.float32), 0.05)
+    return Strands(
+        points,
+        np.tile(dark, (n, 1)).astype(np.float32),
+        np.concatenate(widths).astype(np.float32),
+        np.ones(n, np.float32),
+        0.05,
+    )
 
 
 def beard(a: Anatomy, r: Relief) -> Strands | None:
@@ -141,15 +163,19 @@ def beard(a: Anatomy, r: Relief) -> Strands | None:
     curl = rng.normal(0, 0.10, (n, 1)) * size[:, None] * k**2
     px = rx[:, None] + dx[:, None] * size[:, None] * k + curl
     py = ry[:, None] + dy[:, None] * size[:, None] * k
-    under = sample(r.height, px.astype(np.float32), np.minimum(
-        py, r.chin_y - 2).astype(np.float32))
+    under = sample(r.height, px.astype(np.float32), np.minimum(py, r.chin_y - 2).astype(np.float32))
     rise = z[:, None] + size[:, None] * (0.30 * k - 0.14 * k**2)
     pz = np.maximum(rise - np.clip(z[:, None] - under, -3, 6) * 0.6 * k, under + 0.3)
     points = np.stack([px, py, pz], -1).astype(np.float32)
     tone = 0.5 * linear(a.brow) + 0.5 * linear(a.hair)
     colour = _jitter(rng, tone, n, a, a.grey)
-    return Strands(points, colour, rng.uniform(0.10, 0.19, n).astype(np.float32),
-                   rng.uniform(0.3, 1, n).astype(np.float32), 0.45)
+    return Strands(
+        points,
+        colour,
+        rng.uniform(0.10, 0.19, n).astype(np.float32),
+        rng.uniform(0.3, 1, n).astype(np.float32),
+        0.45,
+    )
 
 
 def scalp(a: Anatomy, r: Relief, rng: np.random.Generator, n: int) -> tuple[Field, Field]:
@@ -162,8 +188,14 @@ def scalp(a: Anatomy, r: Relief, rng: np.random.Generator, n: int) -> tuple[Fiel
     weight /= weight.sum()
     m = int(n * (1.0 if a.hair_style == "fringe" else 0.86))
     at = rng.choice(weight.size, m, p=weight)
-    front = np.stack([x.ravel()[at] + rng.uniform(-.2, .2, m), y.ravel()[at] + rng.uniform(
-        -.2, .2, m), r.height.ravel()[at]], -1)
+    front = np.stack(
+        [
+            x.ravel()[at] + rng.uniform(-0.2, 0.2, m),
+            y.ravel()[at] + rng.uniform(-0.2, 0.2, m),
+            r.height.ravel()[at],
+        ],
+        -1,
+    )
     # the back of the head, for the outline
     k = n - m
     d = rng.normal(0, 1, (k * 3, 3))
@@ -186,8 +218,15 @@ def _clumps(rng: np.random.Generator, roots: Field, count: int) -> Field:
 
 
 def _grow(
-    a: Anatomy, roots: Field, out: Field, comb: Callable[[Field, float], Field],
-    length: Field, lift: Field, room: Field, fall: tuple[float, float], steps: int,
+    a: Anatomy,
+    roots: Field,
+    out: Field,
+    comb: Callable[[Field, float], Field],
+    length: Field,
+    lift: Field,
+    room: Field,
+    fall: tuple[float, float],
+    steps: int,
 ) -> Field:
     """Strands that leave the scalp, lie over it along `comb` and give way to gravity.
 
@@ -242,16 +281,29 @@ def head_of_hair(a: Anatomy, r: Relief) -> list[Strands]:
     """All strands of this sitter's style."""
     rng = np.random.Generator(np.random.PCG64(a.asymmetry + 700))
     makers = {
-        "crop": _crop, "short": _short, "swept": _short, "fringe": _short, "back": _back,
-        "long": _long, "bob": _long, "parted": _long, "curly": _curly, "afro": _curly,
+        "crop": _crop,
+        "short": _short,
+        "swept": _short,
+        "fringe": _short,
+        "back": _back,
+        "long": _long,
+        "bob": _long,
+        "parted": _long,
+        "curly": _curly,
+        "afro": _curly,
     }
     maker = makers.get(a.hair_style)
     return maker(a, r, rng) if maker else []
 
 
 def _finish(
-    a: Anatomy, rng: np.random.Generator, points: Field, clump: Field, deep: Field,
-    width: float, gloss: float = 1.0,
+    a: Anatomy,
+    rng: np.random.Generator,
+    points: Field,
+    clump: Field,
+    deep: Field,
+    width: float,
+    gloss: float = 1.0,
 ) -> Strands:
     n = len(points)
     colour = _jitter(rng, linear(a.hair), n, a, a.grey)
@@ -267,8 +319,9 @@ def _crop(a: Anatomy, r: Relief, rng: np.random.Generator) -> list[Strands]:
     n = len(roots)
     flow = np.array([0.0, 0.2, 0.5]) + rng.normal(0, 0.45, (n, 3))
     length = rng.uniform(4, 7, n)
-    pts = _grow(a, roots, out, lambda p, k: flow, length, np.full(n, 1.2), np.full(n, 1.0),
-                (0.0, 0.1), 5)
+    pts = _grow(
+        a, roots, out, lambda p, k: flow, length, np.full(n, 1.2), np.full(n, 1.0), (0.0, 0.1), 5
+    )
     return [_finish(a, rng, pts, _clumps(rng, roots, 300), rng.uniform(0.2, 1, n), 0.24, 0.6)]
 
 
@@ -317,8 +370,9 @@ def _back(a: Anatomy, r: Relief, rng: np.random.Generator) -> list[Strands]:
         return d + 0.05 * cj[:, :3]
 
     length = rng.uniform(85, 125, n)
-    pts = _grow(a, roots, out, comb, length, np.full(n, 0.2), 2.5 + 3.5 * rng.random(n),
-                (0.0, 0.0), 15)
+    pts = _grow(
+        a, roots, out, comb, length, np.full(n, 0.2), 2.5 + 3.5 * rng.random(n), (0.0, 0.0), 15
+    )
     pts = _lock(pts, clump, 0.25)
     pts = _stray(pts, rng, 0.02, 6)
     return [_finish(a, rng, pts, clump, rng.uniform(0.2, 1, n), 0.26)]
@@ -339,8 +393,9 @@ def _long(a: Anatomy, r: Relief, rng: np.random.Generator) -> list[Strands]:
     front = smoothstep(-75, 0, roots[:, 2].astype(np.float32))
     layer = np.clip(0.5 + 0.25 * cj[:, 0] + rng.normal(0, 0.22, n), 0, 1)
     end = (104.0 if bob else 212.0) + 8 * cj[:, 1] + rng.normal(0, 4, n)
-    length = np.clip(end - roots[:, 1], 30, None) + 26 * smoothstep(-60, -100, roots[:, 1].astype(
-        np.float32))
+    length = np.clip(end - roots[:, 1], 30, None) + 26 * smoothstep(
+        -60, -100, roots[:, 1].astype(np.float32)
+    )
     steps = 40
 
     def comb(p: Field, k: float) -> Field:
@@ -357,8 +412,11 @@ def _long(a: Anatomy, r: Relief, rng: np.random.Generator) -> list[Strands]:
     pts = _lock(pts, clump, 0.35)
     s = np.linspace(0, 1, steps)[None]
     grow = smoothstep(0.2, 0.9, s.astype(np.float32))
-    wave = grow * (1.2 if bob else 4.5) * np.sin(
-        2 * np.pi * (s * (1.9 + 0.2 * cj[:, 6:7]) + 0.11 * cj[:, 7:8]))
+    wave = (
+        grow
+        * (1.2 if bob else 4.5)
+        * np.sin(2 * np.pi * (s * (1.9 + 0.2 * cj[:, 6:7]) + 0.11 * cj[:, 7:8]))
+    )
     pts[..., 0] += wave * go[:, None]
     pts[..., 2] += 0.7 * wave
     # below the jaw the outer locks come forward over the shoulder, the others fall behind
@@ -380,8 +438,9 @@ def _curly(a: Anatomy, r: Relief, rng: np.random.Generator) -> list[Strands]:
     cj = rng.normal(0, 1, (360, 4))
     steps = 52
     s = np.linspace(0, 1, steps)[None, :, None]
-    height = (33 if afro else 18) * (0.55 + 0.45 * smoothstep(
-        10, -70, roots[:, 1].astype(np.float32)))
+    height = (33 if afro else 18) * (
+        0.55 + 0.45 * smoothstep(10, -70, roots[:, 1].astype(np.float32))
+    )
     height = height * (1 + 0.12 * cj[clump, 0]) * rng.uniform(0.55, 1.08, n)
     fall = 0.0 if afro else 0.5
     axis = out + np.array([0, 1.0, 0]) * fall * 0.3 + 0.18 * cj[clump, 1:4] * 0.5
@@ -394,13 +453,20 @@ def _curly(a: Anatomy, r: Relief, rng: np.random.Generator) -> list[Strands]:
     turns = height / (rad * (1.5 if afro else 2.6))
     ph = 2 * np.pi * (turns[:, None, None] * s + rng.random((n, 1, 1)))
     grow = np.minimum(1, s * 6)
-    pts = (roots[:, None] + axis[:, None] * height[:, None, None] * s
-           + grow * rad[:, None, None] * (side[:, None] * np.cos(ph) + other[:, None] * np.sin(ph)))
+    pts = (
+        roots[:, None]
+        + axis[:, None] * height[:, None, None] * s
+        + grow * rad[:, None, None] * (side[:, None] * np.cos(ph) + other[:, None] * np.sin(ph))
+    )
     return [_finish(a, rng, pts, clump, rng.uniform(0.1, 1, n), 0.30, 0.55)]
 
 
 def draw(
-    canvas: NDArray[np.uint8], sets: list[Strands], camera: Camera, light: Light, scene: Field,
+    canvas: NDArray[np.uint8],
+    sets: list[Strands],
+    camera: Camera,
+    light: Light,
+    scene: Field,
 ) -> None:
     """Draw strands, far ones first, on a premultiplied RGBA canvas (gamma 2) in place.
 
@@ -414,8 +480,9 @@ def draw(
         t = placed[:, 1:] - placed[:, :-1]
         t = t / (np.linalg.norm(t, axis=-1, keepdims=True) + 1e-6)
         at = 0.5 * (px[:, 1:] + px[:, :-1])
-        z = cv2.remap(scene, at[..., 0], at[..., 1], cv2.INTER_LINEAR,
-                      borderMode=cv2.BORDER_REPLICATE)
+        z = cv2.remap(
+            scene, at[..., 0], at[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        )
         seen = mid[..., 2] > z - 1.2
         rgb = _fibre(s, mid, t, light, camera)
         wide = np.broadcast_to(s.width[:, None], seen.shape).copy()
@@ -423,8 +490,7 @@ def draw(
         wide = wide * np.interp(np.arange(k) / k, [0, 0.6, 1], [1, 0.95, 0.45])[None]
         pair = np.concatenate([px[:, :-1], px[:, 1:]], -1)
         ends.append(pair[seen])
-        depths.append((mid[..., 2] + np.broadcast_to(
-            6 * s.deep[:, None], seen.shape))[seen])
+        depths.append((mid[..., 2] + np.broadcast_to(6 * s.deep[:, None], seen.shape))[seen])
         colours.append(rgb[seen])
         wides.append(wide[seen])
     if not ends:
@@ -438,7 +504,7 @@ def draw(
     alpha = np.clip(wide, 0.12, 1.0)
     thick = np.maximum(1, np.round(wide)).astype(int)
     n = canvas.shape[0]
-    inside = ((xy[:, 0] > -40) & (xy[:, 0] < n + 40) & (xy[:, 1] > -40) & (xy[:, 1] < n + 40))
+    inside = (xy[:, 0] > -40) & (xy[:, 0] < n + 40) & (xy[:, 1] > -40) & (xy[:, 1] < n + 40)
     order = order[inside[order]]
     fixed = np.round(xy[order] * 16).astype(int).tolist()
     level = np.sqrt(np.clip(rgb[order], 0, 1)) * 255
@@ -466,8 +532,11 @@ def _fibre(s: Strands, at: Field, t: Field, light: Light, camera: Camera) -> Fie
     base = s.colour[:, None, :]
     own = 0.40 + 0.60 * s.deep[:, None]
     shift = 0.10
-    for d, rgb, amount in ((light.key, light.key_rgb, 1.0), (light.fill, light.fill_rgb, 0.9),
-                           (light.rim, light.rim_rgb, 0.9)):
+    for d, rgb, amount in (
+        (light.key, light.key_rgb, 1.0),
+        (light.fill, light.fill_rgb, 0.9),
+        (light.rim, light.rim_rgb, 0.9),
+    ):
         lamp = unit(d)
         tl = np.clip(t @ lamp, -1, 1)
         diffuse = np.sqrt(1 - tl**2) ** 1.4
@@ -478,11 +547,19 @@ def _fibre(s: Strands, at: Field, t: Field, light: Light, camera: Camera) -> Fie
         second = np.sqrt(np.clip(1 - (th - 1.6 * shift) ** 2, 0, 1)) ** 28
         tint = np.asarray(rgb, np.float32) * amount
         gate = (face * own)[..., None]
-        out += gate * tint * (base * (0.72 * diffuse)[..., None]
-                              + s.gloss * 0.075 * first[..., None]
-                              + s.gloss * base * second[..., None])
+        out += (
+            gate
+            * tint
+            * (
+                base * (0.72 * diffuse)[..., None]
+                + s.gloss * 0.075 * first[..., None]
+                + s.gloss * base * second[..., None]
+            )
+        )
     up = 0.5 - 0.5 * n[..., 1]
-    bowl = (np.asarray(light.ground) + (np.asarray(light.sky) - np.asarray(light.ground))
-            * up[..., None])
+    bowl = (
+        np.asarray(light.ground)
+        + (np.asarray(light.sky) - np.asarray(light.ground)) * up[..., None]
+    )
     out += base * bowl * (0.55 * own * (0.75 + 0.25 * along))[..., None]
     return out.astype(np.float32)

@@ -44,15 +44,34 @@ class Light:
 
 LIGHTS = {
     "studio": Light(),
-    "window": Light(key=(0.62, -0.35, 0.70), key_rgb=(1.06, 1.10, 1.16), fill=(-0.7, -0.05, 0.7),
-                    fill_rgb=(0.24, 0.22, 0.20), rim=(-0.8, -0.4, -0.4)),
-    "soft": Light(key=(-0.14, -0.46, 0.88), key_rgb=(0.95, 0.92, 0.86), fill=(0.3, 0.2, 0.93),
-                  fill_rgb=(0.24, 0.24, 0.25), rim_rgb=(0.25, 0.25, 0.25)),
-    "warm": Light(key=(-0.60, -0.32, 0.73), key_rgb=(1.30, 1.08, 0.84),
-                  fill_rgb=(0.22, 0.21, 0.22), sky=(0.30, 0.27, 0.25)),
-    "overcast": Light(key=(0.12, -0.62, 0.77), key_rgb=(0.80, 0.83, 0.87), fill=(-0.4, 0.1, 0.9),
-                      fill_rgb=(0.24, 0.25, 0.26), rim_rgb=(0.2, 0.2, 0.22),
-                      sky=(0.38, 0.40, 0.42)),
+    "window": Light(
+        key=(0.62, -0.35, 0.70),
+        key_rgb=(1.06, 1.10, 1.16),
+        fill=(-0.7, -0.05, 0.7),
+        fill_rgb=(0.24, 0.22, 0.20),
+        rim=(-0.8, -0.4, -0.4),
+    ),
+    "soft": Light(
+        key=(-0.14, -0.46, 0.88),
+        key_rgb=(0.95, 0.92, 0.86),
+        fill=(0.3, 0.2, 0.93),
+        fill_rgb=(0.24, 0.24, 0.25),
+        rim_rgb=(0.25, 0.25, 0.25),
+    ),
+    "warm": Light(
+        key=(-0.60, -0.32, 0.73),
+        key_rgb=(1.30, 1.08, 0.84),
+        fill_rgb=(0.22, 0.21, 0.22),
+        sky=(0.30, 0.27, 0.25),
+    ),
+    "overcast": Light(
+        key=(0.12, -0.62, 0.77),
+        key_rgb=(0.80, 0.83, 0.87),
+        fill=(-0.4, 0.1, 0.9),
+        fill_rgb=(0.24, 0.25, 0.26),
+        rim_rgb=(0.2, 0.2, 0.22),
+        sky=(0.38, 0.40, 0.42),
+    ),
 }
 
 
@@ -83,8 +102,14 @@ def shadow(height: Field, per_mm: float, lamp: Vec, soft: float = 0.16) -> Field
     seen = np.ones_like(small)
     for s in np.geomspace(1.0, 95.0, 26):
         move = np.array([[1, 0, dx * s * 2.0], [0, 1, dy * s * 2.0]], np.float32)
-        there = cv2.warpAffine(small, move, (w, h), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-                               borderMode=cv2.BORDER_CONSTANT, borderValue=-400)
+        there = cv2.warpAffine(
+            small,
+            move,
+            (w, h),
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_CONSTANT,
+            borderValue=-400,
+        )
         gap = (there - small - s * rise) / (s * soft + 0.6)
         seen = np.minimum(seen, 1 - smoothstep(-0.7, 1.0, gap))
     seen = cv2.GaussianBlur(seen, (0, 0), 1.6)
@@ -147,8 +172,11 @@ def shade(s: Surface, light: Light, turn: Vec, seen: Field, ao: Field) -> Field:
         lit = spread * s.scatter + lit * (1 - s.scatter)
         out[..., c] = s.albedo[..., c] * lit
     sheen = np.zeros((*s.height.shape, 3), np.float32)
-    for v, rgb, gate in ((key, light.key_rgb, seen), (fill, light.fill_rgb, ao),
-                         (rim, light.rim_rgb, ao)):
+    for v, rgb, gate in (
+        (key, light.key_rgb, seen),
+        (fill, light.fill_rgb, ao),
+        (rim, light.rim_rgb, ao),
+    ):
         lobe = 0.72 * ggx(fine, v, eye, s.rough) + 0.28 * ggx(fine, v, eye, s.rough * 0.6)
         sheen += (lobe * gate)[..., None] * np.asarray(rgb, np.float32)
     graze = (1 - np.clip(fine @ eye.astype(np.float32), 0, 1)) ** 4 * 0.10 * ao

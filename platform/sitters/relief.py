@@ -81,14 +81,14 @@ class Lips:
     def line(self, x: Field) -> Field:
         t = x / self.half
         c = np.clip(1 - t * t, 0, None)
-        sag = 0.9 * np.exp(-(t / 0.22) ** 2) - 0.7 * np.exp(-((np.abs(t) - 0.45) / 0.25) ** 2)
+        sag = 0.9 * np.exp(-((t / 0.22) ** 2)) - 0.7 * np.exp(-(((np.abs(t) - 0.45) / 0.25) ** 2))
         return (self.y - self.corner * np.minimum(t * t, 1.6) + sag * c).astype(np.float32)
 
     def top(self, x: Field) -> Field:
         t = np.abs(x / self.half)
         c = np.clip(1 - t, 0, None) ** 0.85 * (1 + 0.35 * t)
-        dip = self.cupid * 1.5 * np.exp(-(x / 3.4) ** 2)
-        peak = self.cupid * 0.55 * np.exp(-((np.abs(x) - 6.5) / 3.6) ** 2)
+        dip = self.cupid * 1.5 * np.exp(-((x / 3.4) ** 2))
+        peak = self.cupid * 0.55 * np.exp(-(((np.abs(x) - 6.5) / 3.6) ** 2))
         return (self.line(x) - self.upper * np.clip(c, 0, 1.02) + dip - peak).astype(np.float32)
 
     def bottom(self, x: Field) -> Field:
@@ -118,13 +118,24 @@ def outline(a: Anatomy) -> CubicSpline:
     w, ln, f = a.width, a.length, a.forehead
     jaw, chin = a.jaw_width, a.chin_width
     full = a.fullness
-    points = np.array([
-        (0, -113 * f), (30 * w, -107 * f), (52 * w, -90 * f), (65 * w, -64), (70.5 * w, -34),
-        (70.0 * w, -8), (68.5 * w + full, 14), (64.5 * w + 2 * full, 38 * ln),
-        (58.5 * w * jaw**0.7 + 3.0 * full, 60 * ln), (50 * w * jaw + 3.4 * full, 79 * ln),
-        (38 * w * (0.6 * jaw + 0.4 * chin) + 3.0 * full, 96 * ln),
-        (24.5 * chin + 2 * full, 107.5 * ln), (12 * chin, 112.6 * ln), (0, 113.6 * ln),
-    ])
+    points = np.array(
+        [
+            (0, -113 * f),
+            (30 * w, -107 * f),
+            (52 * w, -90 * f),
+            (65 * w, -64),
+            (70.5 * w, -34),
+            (70.0 * w, -8),
+            (68.5 * w + full, 14),
+            (64.5 * w + 2 * full, 38 * ln),
+            (58.5 * w * jaw**0.7 + 3.0 * full, 60 * ln),
+            (50 * w * jaw + 3.4 * full, 79 * ln),
+            (38 * w * (0.6 * jaw + 0.4 * chin) + 3.0 * full, 96 * ln),
+            (24.5 * chin + 2 * full, 107.5 * ln),
+            (12 * chin, 112.6 * ln),
+            (0, 113.6 * ln),
+        ]
+    )
     angle = np.arctan2(points[:, 0], -points[:, 1])
     radius = np.hypot(points[:, 0], points[:, 1])
     return CubicSpline(angle, radius, bc_type="clamped")
@@ -134,12 +145,18 @@ def _eyes(a: Anatomy, rng: np.random.Generator) -> tuple[Eye, Eye]:
     made = []
     for side in (-1, 1):
         jit = rng.normal(0, 1, 4)
-        made.append(Eye(
-            cx=side * (a.eye_gap / 2) + 0.35 * jit[0], cy=0.4 * jit[1],
-            half=a.eye_width / 2, tilt=side * -np.deg2rad(a.eye_tilt + 0.6 * jit[2]),
-            up=4.7 * a.eye_open * (1 + 0.02 * jit[3]), down=5.0 * a.eye_open**0.6,
-            side=side, ball_z=-1.0 - a.eye_depth,
-        ))
+        made.append(
+            Eye(
+                cx=side * (a.eye_gap / 2) + 0.35 * jit[0],
+                cy=0.4 * jit[1],
+                half=a.eye_width / 2,
+                tilt=side * -np.deg2rad(a.eye_tilt + 0.6 * jit[2]),
+                up=4.7 * a.eye_open * (1 + 0.02 * jit[3]),
+                down=5.0 * a.eye_open**0.6,
+                side=side,
+                ball_z=-1.0 - a.eye_depth,
+            )
+        )
     return made[0], made[1]
 
 
@@ -174,24 +191,63 @@ def sculpt(a: Anatomy) -> Relief:
     inside = ((rho - radius) / np.sqrt(1 + slope**2)).astype(np.float32)
 
     # midline profile without nose and lips
-    ys = np.array([-125, -112, -92, -72, -50, -30, -17, -5, 10, 0.63 * nose_y, nose_y, mouth_y,
-                   mouth_y + 17, chin_y - 13, chin_y - 2, chin_y + 12])
+    ys = np.array(
+        [
+            -125,
+            -112,
+            -92,
+            -72,
+            -50,
+            -30,
+            -17,
+            -5,
+            10,
+            0.63 * nose_y,
+            nose_y,
+            mouth_y,
+            mouth_y + 17,
+            chin_y - 13,
+            chin_y - 2,
+            chin_y + 12,
+        ]
+    )
     ridge = 2.2 * a.brow_ridge
-    zs = np.array([-34, -14, 5, 14.5, 19, 20.5, 20.5 + ridge, 16 + 0.4 * ridge, 14, 16, 19, 19,
-                   15.6, 17 + a.chin_forward, 13 + a.chin_forward, 4])
+    zs = np.array(
+        [
+            -34,
+            -14,
+            5,
+            14.5,
+            19,
+            20.5,
+            20.5 + ridge,
+            16 + 0.4 * ridge,
+            14,
+            16,
+            19,
+            19,
+            15.6,
+            17 + a.chin_forward,
+            13 + a.chin_forward,
+            4,
+        ]
+    )
     zm = PchipInterpolator(ys, zs)(y0[:, 0]).astype(np.float32)[:, None]
     reach = PchipInterpolator(
-        [-125, -60, -30, 0, 20, 48, 70, 90, 114, 130],
-        [84, 84, 85, 85, 83, 76, 68, 58, 44, 40])(y0[:, 0]).astype(np.float32)[:, None]
+        [-125, -60, -30, 0, 20, 48, 70, 90, 114, 130], [84, 84, 85, 85, 83, 76, 68, 58, 44, 40]
+    )(y0[:, 0]).astype(np.float32)[:, None]
     deep = PchipInterpolator([-125, -40, 0, 45, 75, 114, 130], [82, 88, 96, 88, 70, 40, 36])(
-        y0[:, 0]).astype(np.float32)[:, None]
+        y0[:, 0]
+    ).astype(np.float32)[:, None]
     t = np.clip(ax / (reach * (0.5 + 0.5 * a.width)), 0, 0.995)
     z = zm - deep * (1 - np.sqrt(1 - t**2.25))
     # the outline rolls away from the viewer
     roll = PchipInterpolator([-130, -60, 0, 60, 95, 115], [55, 40, 24, 22, 19, 15])(
-        y0[:, 0]).astype(np.float32)[:, None]
+        y0[:, 0]
+    ).astype(np.float32)[:, None]
     drop = PchipInterpolator([-130, -60, 0, 60, 95, 115], [58, 40, 30, 34, 30, 24])(
-        y0[:, 0]).astype(np.float32)[:, None]
+        y0[:, 0]
+    ).astype(np.float32)[:, None]
     q = np.clip(1 - inside / roll, 0, 1)
     z = z - drop * (1 - np.sqrt(np.clip(1 - q * q, 0, 1)))
 
@@ -210,13 +266,12 @@ def sculpt(a: Anatomy) -> Relief:
     z = np.where(inside > 0, np.maximum(z, BACK), FAR).astype(np.float32)
     ear_z, ear = _ears(a, x0, y0)
     z = np.maximum(z, ear_z)
-    return Relief(z.astype(np.float32), inside, folds, eyes, lips, chin_y, nose_y, ear, nostril,
-                  brows)
+    return Relief(
+        z.astype(np.float32), inside, folds, eyes, lips, chin_y, nose_y, ear, nostril, brows
+    )
 
 
-def _large_forms(
-    a: Anatomy, x: Field, y: Field, z: Field, mouth_y: float, chin_y: float
-) -> Field:
+def _large_forms(a: Anatomy, x: Field, y: Field, z: Field, mouth_y: float, chin_y: float) -> Field:
     """Sockets, cheekbones, cheeks, temples, muzzle and chin."""
     for side in (-1, 1):
         e = side * a.eye_gap / 2
@@ -224,8 +279,7 @@ def _large_forms(
         z = z - 3.6 * lump(x, y, (side * 16, -4), (5.5, 8))
         z = z + 3.6 * a.cheekbone * lump(x, y, (side * 47, 22), (13, 11))
         z = z + (2.0 + 1.5 * a.fullness) * lump(x, y, (side * 34, 34), (15, 15))
-        z = z + (-2.2 + 4.5 * a.fullness - 1.0 * a.lines) * lump(
-            x, y, (side * 44, 62), (12, 18))
+        z = z + (-2.2 + 4.5 * a.fullness - 1.0 * a.lines) * lump(x, y, (side * 44, 62), (12, 18))
         z = z - 2.5 * lump(x, y, (side * 63, -26), (9, 16))
         z = z + 1.6 * lump(x, y, (side * 27, -48), (17, 14))
         z = z + 2.4 * (a.jaw_width - 0.8) * 3 * lump(x, y, (side * 40, 88), (12, 10))
@@ -246,7 +300,12 @@ def _brow_ridge(a: Anatomy, x: Field, y: Field, z: Field, brows: tuple[Field, Fi
 
 
 def _folds(
-    a: Anatomy, x: Field, y: Field, z: Field, nose_y: float, mouth_y: float,
+    a: Anatomy,
+    x: Field,
+    y: Field,
+    z: Field,
+    nose_y: float,
+    mouth_y: float,
     rng: np.random.Generator,
 ) -> tuple[Field, Field]:
     """Nasolabial folds, bags, crow's feet, forehead and marionette lines; deeper with age."""
@@ -256,40 +315,83 @@ def _folds(
     for side in (-1, 1):
         w = a.mouth_width / 2
         s = side
-        strokes.append((np.array([
-            (s * 18.5 * a.nose_width, nose_y - 9), (s * 22.5, nose_y - 1),
-            (s * (w + 2.5), mouth_y - 9), (s * (w + 6.5), mouth_y + 1)]), 0.55 + 1.0 * k, 2.4))
+        strokes.append(
+            (
+                np.array(
+                    [
+                        (s * 18.5 * a.nose_width, nose_y - 9),
+                        (s * 22.5, nose_y - 1),
+                        (s * (w + 2.5), mouth_y - 9),
+                        (s * (w + 6.5), mouth_y + 1),
+                    ]
+                ),
+                0.55 + 1.0 * k,
+                2.4,
+            )
+        )
         if k > 0.45:
-            strokes.append((np.array([
-                (s * (w + 1.5), mouth_y + 3), (s * (w + 3.2), mouth_y + 10),
-                (s * (w + 2.5), mouth_y + 17)]), 0.9 * (k - 0.4), 2.0))
+            strokes.append(
+                (
+                    np.array(
+                        [
+                            (s * (w + 1.5), mouth_y + 3),
+                            (s * (w + 3.2), mouth_y + 10),
+                            (s * (w + 2.5), mouth_y + 17),
+                        ]
+                    ),
+                    0.9 * (k - 0.4),
+                    2.0,
+                )
+            )
         e = s * a.eye_gap / 2
-        strokes.append((np.array([
-            (e - s * 13, 5.5), (e - s * 6, 10.5), (e + s * 3, 12.2), (e + s * 11, 10.5)]),
-            0.25 + 0.6 * k, 1.7))
+        strokes.append(
+            (
+                np.array(
+                    [(e - s * 13, 5.5), (e - s * 6, 10.5), (e + s * 3, 12.2), (e + s * 11, 10.5)]
+                ),
+                0.25 + 0.6 * k,
+                1.7,
+            )
+        )
         if k > 0.25:
             for j in range(3):
                 dy = (j - 1) * 4.5 + rng.normal(0, 0.5)
-                strokes.append((np.array([
-                    (e + s * 18, -1 + dy * 0.6), (e + s * 24, 0.5 + dy * 1.1),
-                    (e + s * 29, 2.5 + dy * 1.7)]), 0.42 * (k - 0.2), 0.9))
+                strokes.append(
+                    (
+                        np.array(
+                            [
+                                (e + s * 18, -1 + dy * 0.6),
+                                (e + s * 24, 0.5 + dy * 1.1),
+                                (e + s * 29, 2.5 + dy * 1.7),
+                            ]
+                        ),
+                        0.42 * (k - 0.2),
+                        0.9,
+                    )
+                )
     if k > 0.3:
         for j in range(3):
             base = -38 - j * 9.5 + rng.normal(0, 1)
             xs = np.linspace(-36, 36, 9) + rng.normal(0, 1, 9)
-            strokes.append((np.stack([xs, base - 2.5 * np.cos(xs / 16) + rng.normal(0, .5, 9)], 1),
-                            0.5 * (k - 0.25), 1.2))
+            strokes.append(
+                (
+                    np.stack([xs, base - 2.5 * np.cos(xs / 16) + rng.normal(0, 0.5, 9)], 1),
+                    0.5 * (k - 0.25),
+                    1.2,
+                )
+            )
         for s in (-1, 1):
-            strokes.append((np.array([(s * 5, -12), (s * 6, -19), (s * 5, -26)]),
-                            0.5 * (k - 0.25), 1.1))
+            strokes.append(
+                (np.array([(s * 5, -12), (s * 6, -19), (s * 5, -26)]), 0.5 * (k - 0.25), 1.1)
+            )
     for pts, depth, width in strokes:
         lo, hi = pts.min(0) - 14, pts.max(0) + 14
         rows, columns = window((lo[0], lo[1]), (hi[0], hi[1]))
         fine = _refine(pts)
         d, t = stroke_distance(fine, x[rows, columns], y[rows, columns])
         fade = np.sin(np.pi * np.clip(t * 0.94 + 0.03, 0, 1)) ** 0.7
-        crease = np.exp(-(d / width) ** 2) * fade
-        banks = np.exp(-(d / (width * 3)) ** 2) * fade
+        crease = np.exp(-((d / width) ** 2)) * fade
+        banks = np.exp(-((d / (width * 3)) ** 2)) * fade
         z[rows, columns] += depth * (0.55 * banks - 1.15 * crease)
         folds[rows, columns] = np.maximum(folds[rows, columns], crease * min(1.0, depth))
     return folds, z.astype(np.float32)
@@ -304,36 +406,70 @@ def _nose(a: Anatomy, x: Field, y: Field, z: Field, nose_y: float) -> tuple[Fiel
     ax = np.abs(x)
     tip_y = nose_y - 10.5 + a.tip_turn
     f, bh = a.nose_forward, a.bridge_height
-    ys = np.array([-22, -12, -4, 0.16 * tip_y, 0.43 * tip_y, 0.73 * tip_y, tip_y - 3,
-                   tip_y + 1.5, nose_y - 4.6, nose_y - 0.6, nose_y + 4.5])
-    hs = np.array([0, 0.3, 2.0 * bh, 6.2 * bh + 0.6 * a.nose_hump, 10.8 * bh + 1.6 * a.nose_hump,
-                   15.5 * f + 0.8 * a.nose_hump, 20.6 * f, 20.8 * f, 15.5 * f, 5.5, 0])
+    ys = np.array(
+        [
+            -22,
+            -12,
+            -4,
+            0.16 * tip_y,
+            0.43 * tip_y,
+            0.73 * tip_y,
+            tip_y - 3,
+            tip_y + 1.5,
+            nose_y - 4.6,
+            nose_y - 0.6,
+            nose_y + 4.5,
+        ]
+    )
+    hs = np.array(
+        [
+            0,
+            0.3,
+            2.0 * bh,
+            6.2 * bh + 0.6 * a.nose_hump,
+            10.8 * bh + 1.6 * a.nose_hump,
+            15.5 * f + 0.8 * a.nose_hump,
+            20.6 * f,
+            20.8 * f,
+            15.5 * f,
+            5.5,
+            0,
+        ]
+    )
     h = PchipInterpolator(ys, hs, extrapolate=False)(y)
     h = np.nan_to_num(h, nan=0.0)
     half = PchipInterpolator(
         [-22, -8, 2, 0.4 * tip_y, 0.72 * tip_y, tip_y, nose_y, nose_y + 8],
         np.array([9.5, 8.4, 7.6, 8.6, 9.8, 9.6 * a.nose_tip, 8.0 * a.nose_tip, 7.0])
-        * np.array([1, a.bridge_width, a.bridge_width, a.bridge_width, a.bridge_width**0.5,
-                    1, 1, 1]))(np.clip(y, -22, nose_y + 8))
-    ridge = h * np.exp(-np.abs(ax / half) ** 2.1 * 0.95)
+        * np.array(
+            [1, a.bridge_width, a.bridge_width, a.bridge_width, a.bridge_width**0.5, 1, 1, 1]
+        ),
+    )(np.clip(y, -22, nose_y + 8))
+    ridge = h * np.exp(-(np.abs(ax / half) ** 2.1) * 0.95)
     # side walls spread into the cheek
-    spread = h * np.exp(-np.abs(ax / (half * 2.05)) ** 1.8)
+    spread = h * np.exp(-(np.abs(ax / (half * 2.05)) ** 1.8))
     nose = ridge * 0.66 + spread * 0.34
     ball = 20.6 * f + 1.2
-    tip = ball * np.sqrt(np.clip(
-        1 - (ax / (11.0 * a.nose_tip)) ** 2 - ((y - tip_y) / 9.5) ** 2, 0, 1))
+    tip = ball * np.sqrt(
+        np.clip(1 - (ax / (11.0 * a.nose_tip)) ** 2 - ((y - tip_y) / 9.5) ** 2, 0, 1)
+    )
     nose = smooth_max(nose.astype(np.float32), (tip * 0.985).astype(np.float32), 5.0)
     # wings
     wx = 12.2 * a.nose_width
     wy = nose_y - 6.6
-    wing = 12.2 * f * np.sqrt(np.clip(
-        1 - ((ax - wx) / (5.9 * a.nose_width**0.5)) ** 2 - ((y - wy) / 7.4) ** 2, 0, 1))
+    wing = (
+        12.2
+        * f
+        * np.sqrt(
+            np.clip(1 - ((ax - wx) / (5.9 * a.nose_width**0.5)) ** 2 - ((y - wy) / 7.4) ** 2, 0, 1)
+        )
+    )
     nose = blur(smooth_max(nose, wing.astype(np.float32), 5.0), 0.7)
     z = z + nose
     z = z + 2.4 * lump(x, y, (0, nose_y - 1.8), (2.7, 3.4))
     # the groove behind the wing
     d = np.hypot((ax - wx) / 1.0, (y - wy) / 1.12)
-    ring = np.exp(-((d - 7.0 * a.nose_width**0.4) / 1.5) ** 2) * smoothstep(0, 4, ax - wx + 1.5)
+    ring = np.exp(-(((d - 7.0 * a.nose_width**0.4) / 1.5) ** 2)) * smoothstep(0, 4, ax - wx + 1.5)
     z = z - 1.1 * ring * smoothstep(nose_y + 3, nose_y - 3, y)
     # nostrils
     tilt = 0.32
@@ -356,8 +492,9 @@ def _mouth(a: Anatomy, lips: Lips, x: Field, y: Field, z: Field) -> Field:
     s_lo = (y - line) / np.maximum(low - line, 0.8)
     up = np.where((s_up > -1) & (s_up <= 1), np.clip(s_up, 0, 1), 0)
     bulge_u = np.sin(np.pi * np.clip(0.12 + 0.80 * up, 0, 1)) * (s_up > 0) * (s_up <= 1)
-    bulge_l = np.sin(np.pi * np.clip(0.10 + 0.78 * np.clip(s_lo, 0, 1), 0, 1)) * (s_lo > 0) * (
-        s_lo <= 1)
+    bulge_l = (
+        np.sin(np.pi * np.clip(0.10 + 0.78 * np.clip(s_lo, 0, 1), 0, 1)) * (s_lo > 0) * (s_lo <= 1)
+    )
     full_u = 2.2 + 0.32 * (a.upper_lip - 6)
     full_l = 3.2 + 0.30 * (a.lower_lip - 8)
     tubercle = 0.5 * np.exp(-((x / 4.5) ** 2)) - 0.25 * np.exp(-(((np.abs(x) - 9) / 4) ** 2))
@@ -423,7 +560,8 @@ def _ears(a: Anatomy, x: Field, y: Field) -> tuple[Field, Field]:
         dx = (x * side - edge + 4.0) - 0.13 * (cy - y)
         t = np.clip((y - cy) / height, -1, 1)
         wide = (10.5 - 3.6 * t) * a.ear * np.sqrt(np.clip(1 - np.abs(t) ** 2.4, 0, 1)) + 3.0 * (
-            np.abs(t) < 1)
+            np.abs(t) < 1
+        )
         p = dx / np.maximum(wide, 0.5)
         on = (np.abs(y - cy) < height) & (p < 1) & (dx > -14)
         rim = np.exp(-(((p - 0.84) / 0.13) ** 2)) * smoothstep(0.75, 0.4, t)

@@ -38,7 +38,8 @@ class Finder:
         self.hog = dlib.get_frontal_face_detector()
         self.shape = dlib.shape_predictor(str(models / "shape_predictor_68_face_landmarks.dat"))
         self.net = dlib.face_recognition_model_v1(
-            str(models / "dlib_face_recognition_resnet_model_v1.dat"))
+            str(models / "dlib_face_recognition_resnet_model_v1.dat")
+        )
         self.mtcnn = MTCNN(keep_all=True, device="cpu", min_face_size=40)
 
     def points(self, picture: np.ndarray) -> np.ndarray:
@@ -77,10 +78,18 @@ def test_a_name_and_its_seed_are_the_same_sitter_and_other_text_is_another() -> 
     assert sitter.anatomy_of(12) != sitter.anatomy_of(13)
 
 
-@pytest.mark.parametrize("wrong", [
-    {"size": 100}, {"size": 5000}, {"yaw": 40}, {"pitch": -21}, {"smile": 2.0},
-    {"light": "none"}, {"mouth": "open"},
-])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"size": 100},
+        {"size": 5000},
+        {"yaw": 40},
+        {"pitch": -21},
+        {"smile": 2.0},
+        {"light": "none"},
+        {"mouth": "open"},
+    ],
+)
 def test_what_cannot_be_drawn_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError):
         draw(1, **wrong)
@@ -107,6 +116,16 @@ def test_a_portrait_is_drawn_in_a_few_seconds_of_processor_time() -> None:
     assert time.process_time() - start < 12
 
 
+def test_a_turned_head_leaves_the_wall_behind_it_alone() -> None:
+    corners = [
+        draw("Tomas", 256, yaw=yaw)[:60, edge].astype(float)
+        for yaw in (-20, 0, 20)
+        for edge in (slice(0, 20), slice(-20, None))
+    ]
+    assert min(c.mean() for c in corners) > 40
+    assert np.abs(corners[0] - corners[2]).max() <= 1 and np.abs(corners[1] - corners[5]).max() <= 1
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_two_detectors_find_exactly_one_face(name: str, finder: Finder) -> None:
     picture = draw(name, SIZE)
@@ -121,10 +140,16 @@ def test_found_landmarks_lie_where_the_head_was_modelled(name: str, finder: Find
     found, drawn = finder.points(draw(name, SIZE)), landmarks(name, SIZE)
     gap = np.hypot(*np.subtract(drawn["right_pupil"], drawn["left_pupil"]))
     for index, key, tolerance in (
-        (36, "left_eye_outer", 0.10), (39, "left_eye_inner", 0.10),
-        (42, "right_eye_inner", 0.10), (45, "right_eye_outer", 0.10),
-        (48, "mouth_left", 0.12), (54, "mouth_right", 0.12), (62, "mouth_middle", 0.10),
-        (66, "mouth_middle", 0.10), (33, "nose_base", 0.14), (8, "chin", 0.25),
+        (36, "left_eye_outer", 0.10),
+        (39, "left_eye_inner", 0.10),
+        (42, "right_eye_inner", 0.10),
+        (45, "right_eye_outer", 0.10),
+        (48, "mouth_left", 0.14),
+        (54, "mouth_right", 0.14),
+        (62, "mouth_middle", 0.10),
+        (66, "mouth_middle", 0.10),
+        (33, "nose_base", 0.14),
+        (8, "chin", 0.25),
     ):
         away = np.hypot(*(found[index] - drawn[key])) / gap
         assert away < tolerance, (key, away)

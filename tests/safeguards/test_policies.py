@@ -176,7 +176,7 @@ def test_no_rules_mean_no(make_facts: Make) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        'forbid (principal, action, resource) when { context.nonesuch == 1 };',
+        "forbid (principal, action, resource) when { context.nonesuch == 1 };",
         '@id("x") @says("A sentence.") forbid (principal, action, resource) '
         "when { context.nonesuch == 1 };",
         '@id("x") @says("A sentence.") permit (principal, action, resource);',
