@@ -37,8 +37,12 @@ class Examiner:
         name: str = "",
         source: str = "",
         deep: bool = False,
+        offline: bool = False,
     ) -> Verdict:
-        """The verdict. Raises InputError for a file that is too large or cannot be read."""
+        """The verdict; offline, without asking what we released.
+
+        Raises InputError for a file that is too large or cannot be read.
+        """
         from primafacie.safeguards.provenance.examine import examine
         from primafacie.safeguards.provenance.manifest import TrustList
 
@@ -54,7 +58,7 @@ class Examiner:
             data,
             trust=TrustList.of(*self.roots),
             keys=self.keys,
-            resolver=self.assets,
+            resolver=None if offline else self.assets,
             log_vkeys=self.journal.log.vkeys,
             deep=deep,
             now=self.journal.clock(),

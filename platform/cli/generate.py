@@ -28,8 +28,6 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     default="",
     help="Which project it is for; needed only where more than one of yours fits the consent.",
 )
-@click.option("--as", "user", default="", help="E-mail or id of the researcher who asks, for the "
-              "operator at the machine; elsewhere an API token says who asks.")  # fmt: skip
 @click.option("--purpose", required=True, help="What for: one of the consent's purposes.")
 @click.option("--audience", default="internal", show_default=True, help="Who may see it.")
 @click.option("--synthetic-voice", is_flag=True, help="Declare the clip a synthetic voice.")
@@ -52,7 +50,6 @@ def generate(
     voice: Path,
     consent_id: str,
     project_id: str,
-    user: str,
     purpose: str,
     audience: str,
     synthetic_voice: bool,
@@ -75,11 +72,7 @@ def generate(
     from primafacie.platform.requests import Submission
 
     with opened.services() as services:
-        actor = (
-            opened.named(services, user, "generate")
-            if user
-            else opened.signed_in(services, token_file, "generate")
-        )
+        actor = opened.signed_in(services, token_file, "generate")
         try:
             controls = Controls(size=size, emotion=emotion, seed=seed,  # type: ignore[arg-type]
                                 transcript=transcript, language=language)  # fmt: skip

@@ -1,7 +1,8 @@
 """Opening the installation for a command, and knowing who gives it.
 
-Commands that act for a person need that person's API token, in PRIMAFACIE_TOKEN or a file. The
-operator at the machine has commands of his own, and the log says that it was the operator.
+Who can run a command here can open the installation's keys, so the operator may say for whom a
+command acts (`--as`); elsewhere an API token, in PRIMAFACIE_TOKEN or a file, says it. Without
+either, what reads or withdraws is done as the operator, and the log says so.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from primafacie.platform.wiring import Services
 
 TOKEN: Final = "PRIMAFACIE_TOKEN"
+AS: Final = "primafacie.as"
+#: What the operator may do in nobody else's name, by the scope a token would need.
+OPERATOR_ROLES: Final = {"read": "auditor", "audit": "auditor", "manage": "steward"}
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -38,23 +42,49 @@ def services() -> Iterator[Services]:
 
 
 def token_option(command: F) -> F:
-    """Give the command `--token-file`."""
-    option = click.option(
+    """Give the command `--token-file` and `--as`; the latter is kept for `signed_in`."""
+    token = click.option(
         "--token-file",
         type=click.Path(exists=True, dir_okay=False, path_type=Path),
         help=f"File with your API token (or set {TOKEN}).",
     )
-    return option(command)
+    user = click.option(
+        "--as",
+        "user",
+        default="",
+        expose_value=False,
+        callback=lambda ctx, _, value: ctx.meta.__setitem__(AS, value),
+        help="Act as the account of this e-mail or id (for the operator at the machine).",
+    )
+    return token(user(command))
 
 
 def signed_in(opened: Services, token_file: Path | None, scope: str) -> Account:
-    """Whose token it is. A missing or wrong one is logged, then SignInError is raised."""
+    """For whom the command acts. A wrong token or name is logged, then SignInError or InputError
+    is raised; so is InputError where neither was given and the operator cannot act alone."""
+    user = click.get_current_context().meta.get(AS, "")
+    if user:
+        return named(opened, user, scope)
     text = read(token_file).decode("ascii", "replace") if token_file else os.environ.get(TOKEN, "")
+    if not text.strip():
+        return _operator(opened, scope)
     try:
         return opened.accounts.authenticate(text.strip(), scope)
     except SignInError:
         opened.note_http("CLI", scope, 401, why=("bad_token",))
         raise
+
+
+def _operator(opened: Services, scope: str) -> Account:
+    from primafacie.platform.accounts import Account
+    from primafacie.platform.clock import now
+    from primafacie.platform.journal import OPERATOR
+
+    if scope not in OPERATOR_ROLES:
+        opened.note_http("CLI", scope, 401, why=("nobody",))
+        raise InputError("say who asks: --as E-MAIL, or an API token")
+    roles = frozenset({OPERATOR_ROLES[scope]})
+    return Account(OPERATOR, "", "operator", roles, True, None, 0, "", now())
 
 
 def named(opened: Services, user: str, what: str) -> Account:

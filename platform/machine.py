@@ -1,0 +1,82 @@
+"""What this machine has, what is missing, and the remedy."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+BOX = (
+    "import json; from primafacie.generator import sandbox; "
+    "print(json.dumps({'level': sandbox.enter(), 'blocked': sandbox.probe()}), flush=True)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at. ok None: there or not, nothing depends on it."""
+
+    name: str
+    ok: bool | None
+    text: str
+
+
+def survey() -> tuple[Finding, ...]:
+    """Graphics card, codecs, sandbox and models. Imports no torch and takes about a second."""
+    return (_card(), *_codecs(), _sandbox(), *_models())
+
+
+def _card() -> Finding:
+    found = sorted(Path("/dev").glob("nvidia[0-9]*"))
+    text = f"{len(found)} NVIDIA device(s)" if found else "none; the built-in engine needs none"
+    return Finding("graphics card", None, text)
+
+
+def _codecs() -> Iterator[Finding]:
+    import av
+
+    for name in ("libx264", "aac"):
+        try:
+            av.codec.Codec(name, "w")
+            yield Finding(f"codec {name}", True, "in the installed PyAV")
+        except av.FFmpegError:
+            yield Finding(f"codec {name}", False, "missing: reinstall PyAV from its wheel")
+
+
+def _sandbox() -> Finding:
+    """The level, and whether what it claims to block is blocked, tried in a child."""
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", BOX], capture_output=True, text=True, timeout=60, check=False
+    )
+    try:
+        told = json.loads(done.stdout)
+    except ValueError:
+        return Finding("sandbox", False, "the sandbox could not be tried")
+    leaks = [name for name, blocked in told["blocked"].items() if not blocked]
+    if told["level"] == "enforced" and not leaks:
+        return Finding("sandbox", True, "enforced: files, network and system calls")
+    remedy = "production needs Linux 6.7 or newer with Landlock, and libseccomp2"
+    return Finding("sandbox", None, f"{told['level']}, lets through: {', '.join(leaks)}; {remedy}")
+
+
+def _models() -> Iterator[Finding]:
+    from primafacie.generator.errors import PortraitError
+    from primafacie.generator.landmarks import DlibLandmarker
+    from primafacie.safeguards.errors import FaceError
+    from primafacie.safeguards.identify import DlibEmbedder
+
+    try:
+        info = DlibLandmarker().info
+        yield Finding("landmarks", True, f"{info.name}: {info.licence}")
+        yield Finding("face recogniser", True, f"{DlibEmbedder().model[:30]}…: public domain")
+    except (PortraitError, FaceError, OSError) as error:
+        yield Finding("face models", False, f"{error}: install face_recognition_models")
+    from primafacie.generator.engines.speech_motion import SpeechMotion
+
+    for weights in SpeechMotion().info.weights:
+        yield Finding("speech model", True, f"{weights.name}: {weights.licence}")
+    yield Finding("speaker check", None, "none: a voice is admitted by its clip's digest or as "
+                  "declared synthetic")  # fmt: skip
