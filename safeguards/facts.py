@@ -47,7 +47,7 @@ class Facts:
     @property
     def sha256(self) -> str:
         """Digest of what the policies saw; a decision can be replayed from the same facts."""
-        seen = {"entities": self.entities(), "context": self.context()}
+        seen: dict[str, Any] = {"entities": self.entities(), "context": self.context()}
         return sha256_hex(canonical.encode(seen))
 
     def entities(self) -> list[dict[str, Any]]:

@@ -150,7 +150,7 @@ def beard(a: Anatomy, r: Relief) -> Strands | None:
     z = r.height.ravel()[at]
     m = r.lips.y
     tache = (ry < m + 1) & (np.abs(rx) < 28)
-    gx = np.where(tache, np.sign(rx) * (0.75 + 0.1 * np.abs(rx) / 10), 0.25 * rx / 30)
+    gx = np.where(tache, np.tanh(rx / 7) * (0.75 + 0.1 * np.abs(rx) / 10), 0.25 * rx / 30)
     gy = np.where(tache, 0.55, 1.0)
     norm = np.hypot(gx, gy)
     ang = rng.normal(0, 0.33, n)

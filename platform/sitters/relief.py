@@ -285,7 +285,7 @@ def _large_forms(a: Anatomy, x: Field, y: Field, z: Field, mouth_y: float, chin_
         z = z + 2.4 * (a.jaw_width - 0.8) * 3 * lump(x, y, (side * 40, 88), (12, 10))
     z = z + 3.8 * lump(x, y, (0, mouth_y - 2), (21, 15))
     z = z + (2.6 + a.masculine) * lump(x, y, (0, chin_y - 13), (13 * a.chin_width, 8))
-    z = z - 2.2 * lump(x, y, (0, mouth_y + 17), (15, 4.5))
+    z = z - 1.3 * lump(x, y, (0, mouth_y + 17), (15, 5.0))
     return z.astype(np.float32)
 
 
@@ -493,7 +493,7 @@ def _mouth(a: Anatomy, lips: Lips, x: Field, y: Field, z: Field) -> Field:
     up = np.where((s_up > -1) & (s_up <= 1), np.clip(s_up, 0, 1), 0)
     bulge_u = np.sin(np.pi * np.clip(0.12 + 0.80 * up, 0, 1)) * (s_up > 0) * (s_up <= 1)
     bulge_l = (
-        np.sin(np.pi * np.clip(0.10 + 0.78 * np.clip(s_lo, 0, 1), 0, 1)) * (s_lo > 0) * (s_lo <= 1)
+        np.sin(np.pi * np.clip(0.14 + 0.72 * np.clip(s_lo, 0, 1), 0, 1)) * (s_lo > 0) * (s_lo <= 1)
     )
     full_u = 2.2 + 0.32 * (a.upper_lip - 6)
     full_l = 3.2 + 0.30 * (a.lower_lip - 8)

@@ -102,10 +102,10 @@ def paint(a: Anatomy, r: Relief) -> Surface:
     )
     sunk = smoothstep(0, 1, (y - r.lips.top(x)) / np.maximum(r.lips.line(x) - r.lips.top(x), 1))
     upper = (y < r.lips.line(x)).astype(np.float32)
-    lip = lip * (1 - 0.10 * (sunk * upper)[..., None])
+    lip = lip * (1 - (0.06 + 0.16 * sunk) * upper)[..., None]
     albedo = _mix(albedo, lip, mask * (0.80 + 0.15 * a.makeup))
-    seam = np.exp(-(((y - r.lips.line(x)) / 0.55) ** 2)) * smoothstep(1.01, 0.92, ax / r.lips.half)
-    albedo = _mix(albedo, tone * np.array([0.20, 0.12, 0.12]), seam * 0.85)
+    seam = np.exp(-(((y - r.lips.line(x)) / 0.72) ** 2)) * smoothstep(1.01, 0.92, ax / r.lips.half)
+    albedo = _mix(albedo, tone * np.array([0.14, 0.08, 0.08]), seam * 0.95)
     # nostrils
     albedo = _mix(albedo, base * np.array([0.16, 0.08, 0.06]), r.nostril * 0.92)
 
@@ -201,14 +201,14 @@ def beard_zone(a: Anatomy, r: Relief) -> Field:
     )
     below = r.lips.bottom(x) + 3.2 + 4.5 * np.exp(-(((ax - 13) / 7) ** 2)) + 0.6 * ragged
     chin = smoothstep(below - 1.5, below + 4.5, y)
-    above = r.lips.top(x) - 1.0 + 0.3 * ragged
-    tache = smoothstep(r.nose_y + 0.5, r.nose_y + 9, y + 0.3 * ragged) * smoothstep(
+    above = r.lips.top(x) - 2.4 + 0.3 * ragged
+    tache = smoothstep(r.nose_y + 1.5, r.nose_y + 10, y + 0.3 * ragged) * smoothstep(
         above + 1.0, above - 1.5, y
     )
     tache = (
         tache
         * smoothstep(r.lips.half + 7, r.lips.half - 3, ax)
-        * (1 - 0.45 * np.exp(-((x / 2.6) ** 2)))
+        * (1 - 0.15 * np.exp(-((x / 2.2) ** 2)))
     )
     link = lump(ax, y, (r.lips.half + 4.5, m + 1), (3.6, 9))
     zone = np.maximum.reduce([sides, chin, tache, link])

@@ -48,8 +48,8 @@ def residual(grey: Map) -> Map:
     """Return the whitened remainder of a canonical picture (H, W), about unit spread, clipped."""
     mean = _box(grey)
     variance = np.maximum(_box(grey * grey) - mean * mean, 0.0)
-    own = variance / (variance + _EDGE_VARIANCE)
-    rest = grey - (_box(own) * grey + _box(mean * (1.0 - own)))
+    own = np.asarray(variance / (variance + _EDGE_VARIANCE), np.float32)
+    rest = grey - (_box(own) * grey + _box(np.asarray(mean * (1.0 - own), np.float32)))
     rest -= cv2.GaussianBlur(rest, (0, 0), _DRIFT_SIGMA)
     spread = np.sqrt(cv2.GaussianBlur(rest * rest, (0, 0), _SPREAD_SIGMA)) + _SPREAD_FLOOR
     return np.asarray(np.clip(rest / spread, -_CLIP, _CLIP) / np.sqrt(spread), np.float32)

@@ -18,7 +18,7 @@ from primafacie.platform.settings import Settings
 from primafacie.platform.walkthrough import Walkthrough, speak
 from primafacie.platform.wiring import Services
 
-SAID = "Mum may be home by five."
+SAID = "Mum may be home by five, and maybe Bob will bring some bread for all of us."
 
 
 @dataclass

@@ -144,8 +144,8 @@ def test_one_flipped_byte_is_never_exact(film: bytes, road: Any) -> None:
     [
         ({"purpose": "dubbing"}, "purpose_in_scope"),
         ({"consent_id": "0" * 32}, "consent_in_force"),
-        ({"voice_synthetic": False}, "voice_allowed"),
-        ({"project_id": "0" * 32}, "project_in_force"),
+        pytest.param({"voice_synthetic": False}, "voice_allowed", marks=pytest.mark.slow),
+        pytest.param({"project_id": "0" * 32}, "project_in_force", marks=pytest.mark.slow),
     ],
     ids=str,
 )
@@ -185,8 +185,15 @@ def pictures(portrait: bytes) -> dict[str, bytes]:
 
 @pytest.mark.parametrize(
     "name",
-    ["no face", "two faces", "face under 80 px", "blurred", "truncated", "not a picture", "empty",
-     "animated"],
+    [
+        "two faces",
+        "truncated",
+        *(
+            pytest.param(name, marks=pytest.mark.slow)
+            for name in ("no face", "face under 80 px", "blurred", "not a picture", "empty",
+                         "animated")
+        ),
+    ],
 )  # fmt: skip
 def test_bad_photos_are_refused_with_a_reason_and_logged(
     name: str, road: Any, take: Callable[..., Any]
@@ -200,12 +207,15 @@ def test_bad_photos_are_refused_with_a_reason_and_logged(
 
 
 @pytest.mark.parametrize(
-    ("voice", "why"),
-    [(b"RIFF\xff\xff\xff\x7fWAVE", ""), (b"\0" * 4000, ""), (b"hello", "")],
-    ids=["2 GB header", "zeros", "text"],
+    "voice",
+    [
+        pytest.param(b"RIFF\xff\xff\xff\x7fWAVE", id="2 GB header"),
+        pytest.param(b"\0" * 4000, id="zeros", marks=pytest.mark.slow),
+        pytest.param(b"hello", id="text", marks=pytest.mark.slow),
+    ],
 )
 def test_bad_clips_are_refused_with_a_reason_and_logged(
-    voice: bytes, why: str, road: Any, take: Callable[..., Any]
+    voice: bytes, road: Any, take: Callable[..., Any]
 ) -> None:
     view = take(voice=voice)
     assert view.state == "refused"

@@ -124,8 +124,19 @@ def test_users_and_tokens_are_made_at_the_machine(run: Any, tmp_path: Path) -> N
 
 
 class TestTokens:
-    def test_without_one_nothing_is_shown_and_it_is_logged(self, run: Any, house: Any) -> None:
-        code, out, _ = run("consent", "list", "--json")
+    def test_without_one_the_operator_reads_and_the_log_says_so(self, run: Any, house: Any) -> None:
+        code, out, _ = run("audit", "query", "--json")
+        assert code == 0 and json.loads(out)["entries"]
+        assert house.kinds[-1] == "log.read"
+
+    def test_an_unknown_name_is_refused_and_logged(self, run: Any, house: Any) -> None:
+        code, out, _ = run("audit", "query", "--as", "nobody@example.org")
+        assert code == 3 and out == ""
+        assert house.kinds[-1] == "http.request"
+
+    def test_a_wrong_one_is_refused_and_logged(self, run: Any, house: Any, tmp_path: Any) -> None:
+        (tmp_path / "token").write_text("pf_wrong")
+        code, out, _ = run("audit", "query", "--token-file", str(tmp_path / "token"))
         assert code == 3 and out == ""
         assert house.kinds[-1] == "http.request"
 
