@@ -1,9 +1,16 @@
+# ruff: noqa: E402 (the environment comes before numpy)
 """A newsroom's worth of provenance: keys, a clock, a log and one sealed film, made once a session.
 
 Pictures and voices are synthetic: coloured noise that drifts, and a humming source with formants.
 """
 
 from __future__ import annotations
+
+import os
+
+# Before numpy is imported: as the command line does, see primafacie.platform.cli.
+for _library in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(_library, "1")
 
 import importlib.util
 import uuid

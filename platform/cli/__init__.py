@@ -7,12 +7,18 @@ command's module is imported when it is called, so that starting costs nothing.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Final
 
 import click
+
+# Before numpy is imported anywhere: with more threads than one, the linear algebra of the worker
+# and of its children get in each other's way, and small searches take many times as long.
+for _library in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(_library, "1")
 
 #: command -> module in this folder. The command's object bears the same name.
 COMMANDS: Final = {
