@@ -110,14 +110,14 @@ def draw(
 ) -> NDArray[np.uint8]:
     """A portrait of the person behind `seed`: RGB uint8 (size,size,3), the same on every call.
 
-    yaw > 0 turns the head to its left (viewer's right), within ±14 degrees; pitch > 0 looks
-    down, within ±10; smile 0..1 with closed lips; light is a key of LIGHTS; backdrop picks
-    another wall. The eyes look into the lens. Raises ValueError outside these ranges.
+    yaw > 0 turns the head to its left (viewer's right), pitch > 0 looks down, both in degrees
+    within ±20 (past ±12 the ears and the underside of the chin lose their shape); smile 0..1
+    with closed lips; light is a key of LIGHTS; backdrop picks another wall. The eyes look into the lens. Raises ValueError outside these ranges.
     """
     if not SIZES[0] <= size <= SIZES[1]:
         raise ValueError(f"size must lie between {SIZES[0]} and {SIZES[1]}")
-    if abs(yaw) > 14 or abs(pitch) > 10 or not 0 <= smile <= 1:
-        raise ValueError("yaw lies within ±14 degrees, pitch within ±10, smile within 0..1")
+    if abs(yaw) > 20 or abs(pitch) > 20 or not 0 <= smile <= 1:
+        raise ValueError("yaw and pitch lie within ±20 degrees, smile within 0..1")
     if light not in LIGHTS:
         raise ValueError(f"light must be one of {', '.join(LIGHTS)}")
     if mouth != "closed":

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
+
+#: Rules that cannot hold for a photo without a face or a clip without a voice.
+CONSEQUENCES: Final = frozenset({"face_is_consenting_subject", "face_is_nobody_else",
+                                 "not_on_never_me_list", "voice_allowed"})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +45,15 @@ class Refused:
     @property
     def bad_input(self) -> bool:
         """Nothing but the material stands in the way: better material may be asked with again."""
-        return all(reason.about == "material" for reason in self.reasons)
+        return is_bad_input(self.reasons)
+
+
+def is_bad_input(reasons: Iterable[Reason]) -> bool:
+    """Is the photo or clip itself unfit, and every other reason a consequence of that?"""
+    kept = tuple(reasons)
+    unfit = [reason for reason in kept if reason.about == "material"]
+    rest = {reason.rule for reason in kept if reason.about != "material"}
+    return bool(unfit) and rest <= CONSEQUENCES
 
 
 Decision = Allowed | Refused

@@ -70,6 +70,7 @@ def generate(
     from primafacie.platform.errors import InputError
     from primafacie.platform.jobs import Worker
     from primafacie.platform.requests import Submission
+    from primafacie.safeguards.decision import Reason, is_bad_input
 
     with opened.services() as services:
         actor = opened.signed_in(services, token_file, "generate")
@@ -102,9 +103,9 @@ def generate(
             file = services.requests.deliver(actor, view.rid, "downloaded")
             opened.write(out, file.path.read_bytes())
         known = services.policies.shipped.reasons
-        material = all(r.rule in known and known[r.rule].about == "material" for r in view.reasons)
+        unfit = is_bad_input(known.get(r.rule, Reason(r.rule, r.sentence)) for r in view.reasons)
     _report(view, out, as_json)
-    if view.state == "refused" and view.reasons and material:
+    if view.state == "refused" and unfit:
         ctx.exit(BAD_INPUT)
     if view.state in ("refused", "withheld"):
         raise answer.Refusal

@@ -431,7 +431,7 @@ CAST: tuple[Part, ...] = (
         808,
         "about 50",
         "dark brown",
-        "greying, cropped, stubble",
+        "greying, cropped",
         Anatomy(
             age=51,
             masculine=0.95,
@@ -473,7 +473,7 @@ CAST: tuple[Part, ...] = (
             lines=0.55,
             hair_style="crop",
             grey=0.35,
-            beard="stubble",
+            beard="shadow",
             cloth=(176, 170, 158),
             backdrop=(104, 112, 118),
             asymmetry=809,
