@@ -362,8 +362,9 @@ def picture_size(data: bytes) -> tuple[int, int]:
 
 
 def least_photos(kind: str) -> int:
-    """A self-declared subject shows one photo and can be matched by no other."""
-    return 1 if kind == SubjectKind.SELF_DECLARED else LEAST_PHOTOS
+    """Self-declared subjects and artworks show one picture and can be matched by no other."""
+    single = kind in (SubjectKind.SELF_DECLARED, SubjectKind.ARTWORK)
+    return 1 if single else LEAST_PHOTOS
 
 
 def _missing(

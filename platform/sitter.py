@@ -112,7 +112,8 @@ def draw(
 
     yaw > 0 turns the head to its left (viewer's right), pitch > 0 looks down, both in degrees
     within ±20 (past ±12 the ears and the underside of the chin lose their shape); smile 0..1
-    with closed lips; light is a key of LIGHTS; backdrop picks another wall. The eyes look into the lens. Raises ValueError outside these ranges.
+    with closed lips; light is a key of LIGHTS; backdrop picks another wall. The eyes look into
+    the lens. Raises ValueError outside these ranges.
     """
     if not SIZES[0] <= size <= SIZES[1]:
         raise ValueError(f"size must lie between {SIZES[0]} and {SIZES[1]}")

@@ -46,6 +46,7 @@ SENTENCE: Final = (
     "and this video could only be made because my consent says so."
 )
 SHORT_SENTENCE: Final = "Hello. I agreed to this video myself, and nobody has verified that."
+OLD_SENTENCE: Final = "Hello. I was painted long ago, and I never said any of this."
 PORTRAIT_SIDE: Final = 512
 ENROLMENT_SIDE: Final = 384
 
@@ -77,12 +78,17 @@ class Cast:
 
 @dataclass(frozen=True, slots=True)
 class Own:
-    """A person's own photo and voice, tried under a self-declared consent: typed words, nothing
-    verified, ten seconds, a label in every frame, in development alone."""
+    """A picture brought along instead of the drawn sitter's.
+
+    kind `self-declared`: a person's own photo and voice under typed words that nobody verified:
+    ten seconds, a label in every frame, in development alone. kind `artwork`: a picture of
+    somebody long dead, admitted by exact digest; statement is the curators' entry.
+    """
 
     photo: bytes = field(repr=False)
     voice: bytes | None = field(repr=False)
     statement: str
+    kind: str = "self-declared"
 
 
 @dataclass(slots=True)
@@ -162,7 +168,7 @@ class Walkthrough:
         self.portrait = pictures[0]
         consents = self.services.consents
         with self._step("Consent: drafted, read, ticked and signed with the subject's key") as step:
-            name = "Self-declared" if self.own else self.sitter.name
+            name = self.own.kind.capitalize() if self.own else self.sitter.name
             view, link = consents.draft(cast.steward, name, "nobody@example.org", self._offer())
             self.consent_id = view.consent_id
             kind, evidence = self._evidence()
@@ -192,7 +198,7 @@ class Walkthrough:
     def _offer(self) -> Offer:
         own = self.own
         return Offer(
-            kind="self-declared" if own else "synthetic",
+            kind=own.kind if own else "synthetic",
             purposes=("demonstration",),
             purpose_text="Showing the whole road of this platform.",
             projects=(self._cast().project_id,),
@@ -202,13 +208,14 @@ class Walkthrough:
             max_side=512,
             voice_source="clips" if own and own.voice else "synthetic",
             languages=() if own else ("en",),
-            label="" if own else "AI-generated",
+            label="" if own and own.kind == "self-declared" else "AI-generated",
             days=30,
         )
 
     def _evidence(self) -> tuple[str, bytes]:
         if self.own:
-            return "written-release", self.own.statement.encode()
+            kind = "provenance" if self.own.kind == "artwork" else "written-release"
+            return kind, self.own.statement.encode()
         evidence = self.sitter.evidence(PORTRAIT_SIDE)
         return "provenance", json.dumps(evidence, sort_keys=True).encode()
 

@@ -189,6 +189,8 @@ class ConsentRecord:
              "the validity must be positive, at most 10 years"),
             (min(self.max_seconds, self.max_side, self.max_outputs, self.max_per_day) < 1,
              "limits must be positive"),
+            (self.subject_kind == SubjectKind.ARTWORK and self.photo_mode != "registered",
+             "an artwork is animated from the very pictures that were registered"),
             (self.subject_kind == SubjectKind.SELF_DECLARED and (
                 self.liveness != 0 or self.max_seconds > 10 or self.label != SELF_DECLARED_LABEL
                 or self.photo_mode != "registered"),

@@ -26,8 +26,19 @@ FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--photo", type=FILE, help="Your own face instead of the drawn sitter's.")
 @click.option("--voice", type=FILE, help="Your own voice, at most ten seconds; needs --photo.")
 @click.option("--i-consent", "statement", default="", help=f'With --photo: type "{STATEMENT}"')
+@click.option("--artwork", type=FILE, help="A picture of somebody long dead instead.")
+@click.option("--curators", default="", help="With --artwork: who made it and when, where it is "
+              "kept, and who vouches that the sitter died more than 100 years ago.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
-def demo(out: Path, photo: Path | None, voice: Path | None, statement: str, as_json: bool) -> None:
+def demo(
+    out: Path,
+    photo: Path | None,
+    voice: Path | None,
+    statement: str,
+    artwork: Path | None,
+    curators: str,
+    as_json: bool,
+) -> None:
     """Make one consented, marked, signed and logged talking face, and refuse four others.
 
     With --photo it is your own face, under a consent that nobody verified: in development alone,
@@ -35,18 +46,18 @@ def demo(out: Path, photo: Path | None, voice: Path | None, statement: str, as_j
     so in every frame.
     """
     from primafacie.platform.settings import Settings
-    from primafacie.platform.walkthrough import SHORT_SENTENCE, Walkthrough
+    from primafacie.platform.walkthrough import OLD_SENTENCE, SHORT_SENTENCE, Walkthrough
     from primafacie.platform.wiring import Services
 
     start = time.perf_counter()
-    own = _own(photo, voice, statement)
+    own = _artwork(artwork, curators) if artwork else _own(photo, voice, statement)
     folder = _fresh(out)
     say = (lambda text: None) if as_json else (lambda text: click.echo(f"  {text} …", err=True))
     say("Keys, a development certificate chain, the database and the log")
     with Services.open(Settings(data_dir=folder / "data")) as services:
         walk = Walkthrough(services, folder, own, tell=say)
         if own:
-            walk.sentence = SHORT_SENTENCE
+            walk.sentence = OLD_SENTENCE if artwork else SHORT_SENTENCE
         walk.run()
     seconds = time.perf_counter() - start
     if as_json:
@@ -54,6 +65,15 @@ def demo(out: Path, photo: Path | None, voice: Path | None, statement: str, as_j
         return
     _table(walk.steps, seconds)
     _what_to_look_at(folder)
+
+
+def _artwork(picture: Path, curators: str) -> Own:
+    """An artwork with the entry of those who vouch for it."""
+    if len(curators.strip()) < 20:
+        raise click.UsageError("with --artwork, say whose work it is and who vouches: --curators")
+    from primafacie.platform.walkthrough import Own
+
+    return Own(picture.read_bytes(), None, curators, "artwork")
 
 
 def _own(photo: Path | None, voice: Path | None, statement: str) -> Own | None:
