@@ -12,6 +12,7 @@ consent links and receipt tokens): there the route's pattern stands instead.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
@@ -22,6 +23,7 @@ from primafacie.platform.wiring import Services
 
 SECRET_ARGUMENTS: Final = frozenset({"link", "receipt"})
 SECRET_PREFIXES: Final = ("/c/", "/me/")
+_NAMES: Final = re.compile(r"[0-9a-fA-F]{14,}")
 _NOTE: Final = "primafacie.note"
 _UNAVAILABLE: Final = b"The log cannot be written, so nothing is answered. Try again later.\n"
 
@@ -96,11 +98,14 @@ def _path() -> str:
 
 
 def _safe_path(path: str) -> str:
-    """The path, cut where a secret could stand and after 200 characters."""
+    """The path, cut where a secret could stand and after 200 characters. Ids and digests are
+    left out: an entry is kept for ever, and the digest of a photo would name it to whoever has it.
+    """
     for prefix in SECRET_PREFIXES:
-        if path.startswith(prefix):
+        if path.lower().startswith(prefix):
             return prefix + "…"
-    return "".join(c if c.isprintable() else "?" for c in path)[:200]
+    plain = "".join(c if c.isprintable() else "?" for c in path)
+    return _NAMES.sub("…", plain)[:200]
 
 
 def _no_write(_data: bytes) -> object:
