@@ -188,7 +188,7 @@ def _garment(
             stitch = np.maximum(stitch, np.exp(-(((d2 - 3.4) / 0.45) ** 2)))
         cover = np.maximum(cover, leaf)
         dark = blur(leaf, 3.0, per_mm)
-        tint = tint * (1 - 0.40 * dark * (1 - leaf))[..., None]
+        tint = tint * (1 - 0.40 * dark * (1 - leaf))[..., None]  # type: ignore[assignment]
         rise = rise * (1 - leaf) + leaf * (6.0 + 0.4 * soft)
         tint = tint * (1 - 0.16 * (stitch * leaf)[..., None])
         placket = smoothstep(13.5, 12.5, np.abs(x - 1)) * smoothstep(172 + drop, 176 + drop, y)
@@ -197,7 +197,7 @@ def _garment(
             btn = smoothstep(4.9, 4.3, np.hypot(x - 1, y - by - drop)) * (1 - leaf)
             rise = rise + 1.2 * btn
             tint = tint * (1 - 0.7 * btn[..., None])
-            tint = tint + linear((196, 190, 180)) * 0.6 * btn[..., None]
+            tint = tint + linear((196, 190, 180)) * 0.6 * btn[..., None]  # type: ignore[assignment]
     rise = blur(rise.astype(np.float32), 0.5, per_mm)
     return cover, rise, weave.astype(np.float32), tint
 
