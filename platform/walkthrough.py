@@ -363,7 +363,7 @@ class Walkthrough:
             keys = "\n".join(self.services.log.vkeys) + "\n"
             (self.folder / "log-key.txt").write_text(keys)
 
-    # --- helpers --------------------------------------------------------------------------------
+    # --- how ------------------------------------------------------------------------------------
 
     def _ask(self, **changes: Any) -> RequestView:
         cast = self._cast()
