@@ -248,7 +248,6 @@ def _perform(
         from primafacie.generator.controls import Controls
         from primafacie.generator.engines.photo_warp.engine import PhotoWarp
         from primafacie.generator.engines.speech_motion import SpeechMotion
-        from primafacie.generator.landmarks import DlibLandmarker
         from primafacie.generator.portrait import Portrait
         from primafacie.generator.voice import decode
 
@@ -257,8 +256,7 @@ def _perform(
         if controls.size > claims.maxWidth:
             raise PermitError("the picture asked for is larger than the permit allows")
         spoken = decode(voice, longest=claims.maxSeconds)
-        landmarker = DlibLandmarker()
-        portrait = Portrait.from_bytes(photo, landmarker)
+        portrait = Portrait.from_bytes(photo)
         motion, render = SpeechMotion(), PhotoWarp()
         track = motion.drive(admission, spoken, controls)
         avatar = render.prepare(admission, portrait, controls)
@@ -272,7 +270,7 @@ def _perform(
                 "engines": [[e.info.name, e.info.version] for e in (render, motion)],
                 "report": [
                     ["sandbox", level],
-                    *_report((render.info, motion.info), landmarker.info, track.notes),
+                    *_report((render.info, motion.info), portrait.landmarker, track.notes),
                 ],
             }
         )

@@ -42,11 +42,6 @@ class Refused:
     facts_sha256: str
     reasons: tuple[Reason, ...]
 
-    @property
-    def bad_input(self) -> bool:
-        """Nothing but the material stands in the way: better material may be asked with again."""
-        return is_bad_input(self.reasons)
-
 
 def is_bad_input(reasons: Iterable[Reason]) -> bool:
     """Is the photo or clip itself unfit, and every other reason a consequence of that?"""

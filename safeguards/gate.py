@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 import math
 import secrets
 import uuid
@@ -25,7 +24,7 @@ from numpy.typing import NDArray
 
 from primafacie.audit import dsse
 from primafacie.audit.digest import sha256_hex
-from primafacie.audit.entry import Kind, LogEntry, Outcome
+from primafacie.audit.entry import Kind, LogEntry, Outcome, read_leaf
 from primafacie.audit.errors import AuditError
 from primafacie.audit.log import Receipt
 from primafacie.generator.clip import SOUND_RATE, UnsealedClip
@@ -331,7 +330,7 @@ class Gate:
             decision_id=decision.decision_id,
             policy_sha256=decision.policy_sha256,
             evidence=LogEvidence(
-                self._post.log_origin, _leaf_index(permit), permit.leaf, permit.proof
+                self._post.log_origin, read_leaf(permit.leaf).index, permit.leaf, permit.proof
             ),
             label=consent.record.label or None,
             out_path=self._post.staging / f"{request.rid}.{request.claim}.mp4",
@@ -428,10 +427,6 @@ def _noted(reason: Reason, notes: dict[str, tuple[str, ...]]) -> Reason:
     if not found:
         return reason
     return replace(reason, sentence=f"{reason.sentence} ({'; '.join(found)})")
-
-
-def _leaf_index(permit: Permit) -> int:
-    return int(json.loads(permit.leaf)["n"])
 
 
 def _refusal(facts: Facts, decision: Refused) -> LogEntry:

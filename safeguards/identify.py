@@ -16,7 +16,7 @@ from typing import Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from primafacie.audit.digest import sha256_file
+from primafacie.audit.digest import sha256_file, sha256_hex
 from primafacie.generator.errors import PortraitError
 from primafacie.generator.faces import FaceBox, find_faces
 from primafacie.generator.picture import decode_picture
@@ -68,7 +68,7 @@ def identify(photo: bytes, embedder: FaceEmbedder | None = None) -> Sighting:
     except PortraitError as error:
         return Sighting(0, 0, (str(error),), embedder.model)
     faces = [f for f in find_faces(picture) if f.probability >= SURE]
-    problems = list(_unfit(photo))
+    problems = list(_unfit(picture, sha256_hex(photo)))
     aspect = max(picture.shape[:2]) / min(picture.shape[:2])
     if not faces:
         hog = count_hog(picture)
@@ -135,10 +135,10 @@ class DlibEmbedder:
         return np.asarray(recogniser.compute_face_descriptor(chip), np.float32)
 
 
-def _unfit(photo: bytes) -> tuple[str, ...]:
+def _unfit(picture: NDArray[np.uint8], sha256: str) -> tuple[str, ...]:
     """What keeps the studio from animating this photo: the very check it will make itself."""
     try:
-        Portrait.from_bytes(photo)
+        Portrait.from_picture(picture, sha256)
     except PortraitError as error:
         return (str(error),)
     return ()
