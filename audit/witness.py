@@ -9,21 +9,11 @@ start again at the next checkpoint it is shown; rolling it back can make it cosi
 
 from __future__ import annotations
 
-import fcntl
-import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from primafacie.audit.canonical import (
-    Json,
-    decode_base64,
-    decode_decimal,
-    decode_object,
-    encode,
-    encode_base64,
-)
+from primafacie.audit.canonical import decode_base64, decode_decimal, encode_base64
 from primafacie.audit.checkpoint import (
     Checkpoint,
     open_checkpoint,
@@ -32,6 +22,7 @@ from primafacie.audit.checkpoint import (
 )
 from primafacie.audit.errors import CanonicalError, CheckpointError, WitnessError
 from primafacie.audit.log import Log
+from primafacie.audit.memory import Memory
 from primafacie.audit.note import Algorithm, NoteSigner
 from primafacie.audit.store import Tx
 
@@ -57,7 +48,7 @@ class Witness:
             raise WitnessError(500, "a witness cosigns, under a name of its own")
         self._signer = signer
         self._logs = dict(logs)
-        self._state = state
+        self._memory = Memory(state)
         self._clock = clock
 
     @property
@@ -67,7 +58,7 @@ class Witness:
 
     def known(self, origin: str) -> Checkpoint | None:
         """The last checkpoint cosigned for this log, None before the first."""
-        return _read(self._state).get(origin)
+        return _remembered(self._memory, origin)
 
     def add_checkpoint(self, body: str | bytes) -> str:
         """The cosignature line for the checkpoint in a C2SP add-checkpoint request body.
@@ -88,10 +79,9 @@ class Witness:
             raise WitnessError(403, str(error)) from error
         if old > head.size:  # 4
             raise WitnessError(400, "the old size is above that of the checkpoint")
-        with _locked(self._state):
-            known = _read(self._state)
-            _require_known(known.get(head.origin), old, head, proof)  # 5, 6
-            _write(self._state, {**known, head.origin: head})
+        with self._memory.locked():
+            _require_known(_remembered(self._memory, head.origin), old, head, proof)  # 5, 6
+            self._memory.keep(head)
         return "".join(self._signer.sign(head.text(), int(self._clock().timestamp())))
 
 
@@ -140,46 +130,16 @@ def _require_known(
         raise WitnessError(422, str(error)) from error
 
 
+def _remembered(memory: Memory, origin: str) -> Checkpoint | None:
+    """A damaged file is no empty memory: WitnessError 500."""
+    try:
+        return memory.known(origin)
+    except CheckpointError as error:
+        raise WitnessError(500, f"{error}; this witness cosigns nothing") from error
+
+
 def _parse(note: str) -> Checkpoint:
     try:
         return parse_checkpoint(note)
     except CheckpointError as error:
         raise WitnessError(400, str(error)) from error
-
-
-def _read(path: Path) -> dict[str, Checkpoint]:
-    """origin → last checkpoint. A damaged file is no empty memory: WitnessError 500."""
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        return {}
-    try:
-        notes = decode_object(data)
-        heads = [parse_checkpoint(str(note)) for note in notes.values()]
-    except (CanonicalError, CheckpointError) as error:
-        raise WitnessError(500, "the witness's memory is damaged; it cosigns nothing") from error
-    return {head.origin: head for head in heads}
-
-
-def _write(path: Path, heads: Mapping[str, Checkpoint]) -> None:
-    """Replace the file in one step and wait until disk and directory have it."""
-    notes: dict[str, Json] = {origin: head.note for origin, head in heads.items()}
-    fresh = path.with_name(path.name + ".new")
-    with fresh.open("wb") as stream:
-        stream.write(encode(notes))
-        stream.flush()
-        os.fsync(stream.fileno())
-    fresh.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Check and write as one step, also among processes."""
-    with path.with_name(path.name + ".lock").open("w") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        yield
