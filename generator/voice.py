@@ -36,8 +36,8 @@ _MOST_CHANNELS: Final = 8
 #: A clip whose loudest 30 ms stay below this RMS (-76 dBFS) is taken for silence.
 _AUDIBLE: Final = 1.6e-4
 #: The RMS speech is brought to for analysis, and the most it may be raised (50 dB).
-_TARGET_RMS: Final = 0.07
-_MOST_GAIN: Final = 316.0
+TARGET_RMS: Final = 0.07
+MOST_GAIN: Final = 316.0
 
 #: First bytes -> the one demuxer allowed to read them. Nothing is probed, so that no playlist or
 #: script format, which could open files or addresses, is ever tried.
@@ -175,4 +175,4 @@ def _levelled(pcm: Floats) -> Floats:
         raise VoiceError("the voice clip is silent")
     sounding = rms[rms > 0.1 * float(np.percentile(rms, 98))]
     level = float(np.sqrt(np.mean(np.square(sounding[sounding >= np.median(sounding)]))))
-    return np.asarray(pcm * min(_TARGET_RMS / level, _MOST_GAIN), np.float32)
+    return np.asarray(pcm * min(TARGET_RMS / level, MOST_GAIN), np.float32)

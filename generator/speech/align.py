@@ -33,7 +33,7 @@ _PRIOR_ALIGNED: Final = 0.4
 _PRIOR_FREE: Final = 0.2
 #: Without a text p, b and m are believed a little sooner: a closure missed is seen at once, and
 #: the synthetic voices of the training close their lips more audibly than people do.
-_BILABIAL_BONUS: Final = 0.5
+_BILABIAL_BONUS: Final = 0.25
 _LANGUAGE_WEIGHT: Final = 0.8
 _CHANGE_PENALTY: Final = -1.0
 _SHORTEST_FREE: Final = 3
@@ -184,44 +184,103 @@ def free(log_post: Floats, speech: Mask, net: Net) -> tuple[Span, ...]:
     """The most likely phones without a text, each at least 30 ms; silence where nobody speaks."""
     if not speech.any():
         return ()
-    score = log_post - np.float32(_PRIOR_FREE) * net.prior
-    score = score + np.float32(_BILABIAL_BONUS) * np.isin(np.arange(len(CLASSES)), list(BILABIAL))
-    score[~speech] = -20
-    score[~speech, SIL] = 0
-    path = _free_search(score, _LANGUAGE_WEIGHT * net.bigram + np.float32(_CHANGE_PENALTY))
-    edges = np.flatnonzero(np.diff(path)) + 1
-    starts, ends = np.r_[0, edges], np.r_[edges, len(path)]
-    return tuple(
-        Span(int(path[a]), int(a), int(b))
-        for a, b in zip(starts, ends, strict=True)
-        if path[a] != SIL
-    )
+    search = FreeSearch(net)
+    search.hear(log_post, speech)
+    return search.spans()
 
 
-def _free_search(score: Floats, change: Floats) -> NDArray[np.int64]:
-    """Viterbi over (class, frames so far up to the shortest); the class of every frame."""
-    frames, classes = score.shape
-    depth = _SHORTEST_FREE
-    now = np.full((depth, classes), -1e30, np.float32)
-    now[0] = score[0]
-    came = np.zeros((frames, classes), np.int64)  # which class was left to enter this one
-    stayed = np.zeros((frames, classes), np.bool_)
-    change = change.copy()
-    np.fill_diagonal(change, -1e30)
-    for t in range(1, frames):
-        enter = now[-1][:, None] + change
-        came[t] = enter.argmax(axis=0)
-        stayed[t] = now[-1] >= now[-2]
-        now = np.concatenate(
-            (enter.max(axis=0)[None], now[:-2], np.maximum(now[-1], now[-2])[None])
-        )
-        now += score[t]
+class FreeSearch:
+    """The search for phones without a text, carried on as the sound arrives.
+
+    Viterbi over (class, frames so far up to the shortest). What was heard for good enters by
+    `hear`; `spans` may look at frames beyond it whose opinion can still change. Keeps the last
+    `memory` frames, all of them when None.
+    """
+
+    def __init__(self, net: Net, memory: int | None = None) -> None:
+        self._prior = np.float32(_PRIOR_FREE) * net.prior
+        self._bonus = np.float32(_BILABIAL_BONUS) * np.isin(np.arange(len(CLASSES)), list(BILABIAL))
+        self._change = _LANGUAGE_WEIGHT * net.bigram + np.float32(_CHANGE_PENALTY)
+        np.fill_diagonal(self._change, -1e30)
+        self._memory = memory
+        self._now: Floats | None = None
+        self._came: list[NDArray[np.int64]] = []
+        self._stayed: list[Mask] = []
+        self._heard = 0
+
+    @property
+    def heard(self) -> int:
+        """Frames heard for good."""
+        return self._heard
+
+    def hear(self, log_post: Floats, speech: Mask) -> None:
+        """The next frames, for good: (T, 26) and (T,)."""
+        self._now, came, stayed = self._run(self._now, log_post, speech)
+        self._came += came
+        self._stayed += stayed
+        self._heard += len(log_post)
+        if self._memory is not None:
+            del self._came[: -self._memory], self._stayed[: -self._memory]
+
+    def spans(self, log_post: Floats | None = None, speech: Mask | None = None) -> tuple[Span, ...]:
+        """The best phones so far, in frames counted from the first one ever heard; log_post and
+        speech: what is thought of the frames after the heard ones."""
+        now, came, stayed = self._now, self._came, self._stayed
+        if log_post is not None and speech is not None:
+            now, more, also = self._run(now, log_post, speech)
+            came, stayed = came + more, stayed + also
+        if now is None:
+            return ()
+        ahead = 0 if log_post is None else len(log_post)
+        return _free_spans(_free_trace(now, came, stayed), self._heard + ahead - len(came))
+
+    def _run(
+        self, now: Floats | None, log_post: Floats, speech: Mask
+    ) -> tuple[Floats | None, list[NDArray[np.int64]], list[Mask]]:
+        score = log_post - self._prior + self._bonus
+        score[~speech] = -20
+        score[~speech, SIL] = 0
+        came: list[NDArray[np.int64]] = []  # which class was left to enter this one
+        stayed: list[Mask] = []
+        for row in score:
+            if now is None:
+                now = np.full((_SHORTEST_FREE, len(CLASSES)), -1e30, np.float32)
+                now[0] = row
+                came.append(np.zeros(len(CLASSES), np.int64))
+                stayed.append(np.zeros(len(CLASSES), np.bool_))
+                continue
+            enter = now[-1][:, None] + self._change
+            came.append(enter.argmax(axis=0))
+            stayed.append(now[-1] >= now[-2])
+            now = np.concatenate(
+                (enter.max(axis=0)[None], now[:-2], np.maximum(now[-1], now[-2])[None])
+            )
+            now += row
+            now -= now.max()
+        return now, came, stayed
+
+
+def _free_trace(
+    now: Floats, came: Sequence[NDArray[np.int64]], stayed: Sequence[Mask]
+) -> NDArray[np.int64]:
+    """The class of every remembered frame."""
+    frames, depth = len(came), _SHORTEST_FREE
     path = np.empty(frames, np.int64)
-    level, state = divmod(int(now.argmax()), classes)
+    level, state = divmod(int(now.argmax()), now.shape[1])
     for t in range(frames - 1, -1, -1):
         path[t] = state
         if level == 0:
-            level, state = depth - 1, int(came[t, state])
-        elif not (level == depth - 1 and stayed[t, state]):
+            level, state = depth - 1, int(came[t][state])
+        elif not (level == depth - 1 and stayed[t][state]):
             level -= 1
     return path
+
+
+def _free_spans(path: NDArray[np.int64], first: int) -> tuple[Span, ...]:
+    edges = np.flatnonzero(np.diff(path)) + 1
+    starts, ends = np.r_[0, edges], np.r_[edges, len(path)]
+    return tuple(
+        Span(int(path[a]), first + int(a), first + int(b))
+        for a, b in zip(starts, ends, strict=True)
+        if path[a] != SIL
+    )

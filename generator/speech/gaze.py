@@ -8,8 +8,8 @@ look at. Blinks: log-normal intervals, drawn to pauses, with the shape of Vander
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +38,8 @@ _BLINK_LONGEST: Final = 9.0
 _FIRST_BLINK: Final = 3.2
 #: A blink moves to a pause this near.
 _DRAWN: Final = 0.45
+#: A blink begins this long before its peak, the other eye's lag included.
+LID_AHEAD: Final = 0.16
 #: Closed more or less at these times round its peak (s): closing 90 ms, opening 210 ms.
 _BLINK_TIMES: Final = np.array([-0.11, -0.04, 0.0, 0.03, 0.07, 0.11, 0.15, 0.20, 0.24])
 _BLINK_SHAPE: Final = np.array([0.0, 0.72, 1.0, 0.97, 0.72, 0.45, 0.22, 0.06, 0.0])
@@ -53,24 +55,41 @@ def gaze(
     count = len(head)
     target = np.tile(np.asarray(direction, np.float32), (count, 1))
     jumps: list[float] = []
+    for look in looks(rng):
+        if look.start >= count / RATE:
+            break
+        _look(target, look.start, look.end, np.add(direction, look.offset))
+        jumps += [look.start] if look.away else []
+    path = _travelled(target)
+    in_head = np.clip(path - VOR * head[:, :2], -LIMIT, LIMIT)
+    return np.asarray(in_head, np.float32), np.asarray(jumps, np.float32)
+
+
+class Look(NamedTuple):
+    """The eyes rest from start to end (seconds) at an offset (degrees) from the main direction.
+    away: this is a glance aside, not a drift."""
+
+    start: float
+    end: float
+    offset: NDArray[np.float64]
+    away: bool
+
+
+def looks(rng: np.random.Generator) -> Iterator[Look]:
+    """Where a speaking person looks, one rest after the other, for ever."""
     t = 0.5  # the first look is the photo's own
     away = rng.exponential(_MUTUAL) + 0.8
-    while t < count / RATE:
+    while True:
         step = float(rng.uniform(0.35, 1.1))
         if t + step >= away:
             offset = _saccade(rng)
             back = away + max(0.25, float(rng.exponential(_AWAY)))
-            _look(target, away, back, np.add(direction, offset))
-            jumps += [away]
+            yield Look(away, back, offset, True)
             t = back
             away = back + max(0.6, float(rng.exponential(_MUTUAL)))
         else:
-            drift = rng.normal(0, (0.6, 0.35))
-            _look(target, t, t + step, np.add(direction, drift))
+            yield Look(t, t + step, rng.normal(0, (0.6, 0.35)), False)
             t += step
-    path = _travelled(target)
-    in_head = np.clip(path - VOR * head[:, :2], -LIMIT, LIMIT)
-    return np.asarray(in_head, np.float32), np.asarray(jumps, np.float32)
 
 
 def _saccade(rng: np.random.Generator) -> NDArray[np.float64]:
@@ -115,16 +134,83 @@ def blinks(
     return np.asarray(out, np.float32)
 
 
-def lids(moments: Floats, frames: int, fps: float, lag: float) -> Floats:
+def lids(
+    moments: Sequence[float] | Floats, frames: int, fps: float, lag: float, first: int = 0
+) -> Floats:
     """How far a lid is shut in each frame of video, (frames,); every blink has a shut frame.
 
-    lag: seconds by which this eye's lid comes late, 0 to 0.02.
+    lag: seconds by which this eye's lid comes late, 0 to 0.02. first: the number of the first
+    frame.
     """
     out = np.zeros(frames, np.float32)
     for moment in moments:
         peak = round(float(moment) * fps) / fps
-        t = np.arange(frames) / fps - peak
+        t = (first + np.arange(frames)) / fps - peak
         shape = np.interp(t - lag, _BLINK_TIMES, _BLINK_SHAPE)
         shape[np.abs(t) < 0.5 / fps] = 1
         out = np.maximum(out, shape)
     return out
+
+
+class Sight:
+    """The gaze of `gaze`, one step of 1 / RATE after the other."""
+
+    def __init__(self, direction: tuple[float, float], rng: np.random.Generator) -> None:
+        self._direction = np.asarray(direction, np.float64)
+        self._looks = looks(rng)
+        self._coming: list[Look] = [next(self._looks)]
+        self._from = self._to = self._direction
+        self._since = self._steps = 1
+        self._at = 0
+        self.jumps: tuple[float, ...] = ()
+
+    def step(self, head: Floats) -> Floats:
+        """Gaze in a head turned like this (3,), in degrees, (2,). `jumps` then holds the times of
+        the glances aside of the last and the next second."""
+        t, i = self._at / RATE, self._at
+        self._at += 1
+        while self._coming[-1].start < t + 1.0:
+            self._coming.append(next(self._looks))
+        while int(self._coming[0].end * RATE) + 1 <= i and t - self._coming[0].start > 1.0:
+            del self._coming[0]
+        self.jumps = tuple(c.start for c in self._coming if c.away and c.start < t + 1.0)
+        self._aim(i)
+        share = smooth(self._since / self._steps) if self._since < self._steps else 1.0
+        looked = self._from + (self._to - self._from) * share
+        return np.asarray(np.clip(looked - VOR * head[:2], -LIMIT, LIMIT), np.float32)
+
+    def _aim(self, i: int) -> None:
+        """What is looked at in step i, and how long the eyes have been on their way."""
+        target = self._direction
+        for look in self._coming:
+            if int(look.start * RATE) <= i < int(look.end * RATE) + 1:
+                target = self._direction + look.offset
+        self._since += 1
+        size = float(np.hypot(*(target - self._to)))
+        if size > 1e-6:
+            self._from, self._to, self._since = self._to, target, 1
+            self._steps = max(1, round((0.025 + 0.0024 * size) * RATE))
+
+
+class LiveBlinks:
+    """The blinks of `blinks`, one step of 1 / RATE after the other. `moments` holds those of the
+    last seconds and the one that comes next, once it is certain."""
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        self._rng = rng
+        self._next = float(rng.uniform(0.9, _FIRST_BLINK))
+        self.moments: tuple[float, ...] = ()
+
+    def step(self, t: float, segments: Sequence[Segment], saccades: Sequence[float]) -> None:
+        """At t seconds; segments: the last places of speech; saccades: the last and next ones."""
+        ahead = t + LID_AHEAD
+        calls = [s.end + 0.08 for s in segments] + [s + 0.02 for s in saccades]
+        near = [c for c in calls if abs(c - self._next) < _DRAWN and c >= ahead]
+        at = min([*near, self._next])
+        if at > ahead + 1 / RATE:
+            return
+        if not self.moments or at - self.moments[-1] > _BLINK_SHORTEST * 0.6:
+            self.moments = (*self.moments[-3:], at)
+        spread = np.sqrt(np.log(1 + _BLINK_VARIATION**2))
+        pause = np.exp(self._rng.normal(np.log(_BLINK_MEAN) - spread**2 / 2, spread))
+        self._next = at + float(np.clip(pause, _BLINK_SHORTEST, _BLINK_LONGEST))

@@ -9,6 +9,7 @@ pause, less motion in silence.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache, lru_cache
 from itertools import pairwise
 from typing import Final, NamedTuple
 
@@ -27,22 +28,27 @@ Floats = NDArray[np.float32]
 #: Everything here is made at this rate and then read off at the video's.
 RATE: Final = 50
 #: Standard deviation of the wander in degrees: yaw, pitch, roll.
-_SPREAD: Final = (3.8, 2.3, 1.5)
+SPREAD: Final = (2.95, 1.8, 1.15)
 #: The wander's power falls from here on, in Hz, and is gone above _CUT.
-_CORNER: Final = 0.28
+_CORNER: Final = 0.42
 _CUT: Final = 5.0
 _KERNEL: Final = 12.0
 #: Standard deviation of the new position taken after a pause.
-_TURN: Final = (2.6, 1.0, 0.7)
-_TURN_TIME: Final = 0.55
-_LONG_PAUSE: Final = 0.4
+TURN: Final = (2.6, 1.0, 0.7)
+TURN_TIME: Final = 0.55
+LONG_PAUSE: Final = 0.4
 #: How still a silent head is beside a speaking one.
-_SILENT: Final = 0.45
-_NOD: Final = 2.0
+SILENT: Final = 0.45
+NOD: Final = 2.3
 #: The wander that is left beside a pose somebody asked for.
 _WITH_KEYS: Final = 0.2
+#: It has died away within about this many seconds of such a pose.
+_KEY_HOLD: Final = 0.4
+#: The head helps the eyes beyond this angle, in degrees, with this share of the rest.
+_EYES_ALONE: Final = 8.0
+_HEAD_SHARE: Final = 0.5
 #: Seconds in which the head leaves the photo's pose and comes back to it.
-_EASE: Final = 0.8
+EASE: Final = 0.8
 
 
 class Gesture(NamedTuple):
@@ -65,6 +71,7 @@ def wander(count: int, rng: np.random.Generator) -> Floats:
     return np.asarray(made[len(kernel) - 1 : len(kernel) - 1 + count], np.float32)
 
 
+@cache
 def _kernel() -> Floats:
     """The filter that gives white noise the power spectrum 1 / (1 + (f / corner)^2)^1.5."""
     size = int(2 * _KERNEL * RATE)
@@ -72,6 +79,25 @@ def _kernel() -> Floats:
     gain = (1 + (f / _CORNER) ** 2) ** -0.75 * np.exp(-((f / _CUT) ** 4))
     kernel = np.roll(np.fft.irfft(gain, size), size // 2) * np.hanning(size)
     return np.asarray(kernel / np.sqrt(np.sum(kernel**2)), np.float32)
+
+
+class Wander:
+    """The same wander, one value after the other."""
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        self._rng = rng
+        self._turned = _kernel()[::-1].copy()
+        self._white = np.zeros(0)
+
+    def step(self) -> float:
+        """The next value, 1 / RATE later."""
+        size = len(self._turned)
+        if len(self._white) < size:
+            more = self._rng.standard_normal(2 * size - len(self._white))
+            self._white = np.concatenate((self._white, more))
+        value = float(self._white[:size] @ self._turned)
+        self._white = self._white[1:]
+        return value
 
 
 def smooth(x: ArrayLike) -> Floats:
@@ -87,13 +113,17 @@ def bump(t: Floats, at: float, rise: float, fall: float) -> Floats:
 
 def gesture(
     duration: float, segments: Sequence[Segment], accents: Sequence[Accent],
-    keys: Sequence[PoseKey], amplitude: float, rng: np.random.Generator,
+    keys: tuple[PoseKey, ...], amplitude: float, rng: np.random.Generator,
+    direction: tuple[float, float] = (0.0, 0.0),
 ) -> Gesture:  # fmt: skip
-    """Head and brows at RATE; amplitude 1 is as measured on real speakers, 0 is still."""
+    """Head and brows at RATE; amplitude 1 is as measured on real speakers, 0 is still.
+
+    direction: where the eyes mainly look, in degrees; the head turns a part of a long way.
+    """
     count = int(np.ceil(duration * RATE)) + 1
     t = np.asarray(np.arange(count) / RATE, np.float32)
     head = np.stack([wander(count, child) * s for child, s in
-                     zip(rng.spawn(3), _SPREAD, strict=True)], axis=1)  # fmt: skip
+                     zip(rng.spawn(3), SPREAD, strict=True)], axis=1)  # fmt: skip
     brow = wander(count, rng.spawn(1)[0])
     head += _turns(t, segments, rng)
     head *= _liveliness(count, segments)[:, None]
@@ -101,12 +131,12 @@ def gesture(
     nods, inner, outer = _accented(t, accents, rng)
     head[:, 1] += nods
     head *= amplitude
-    if keys:
-        head = head * _WITH_KEYS + _keyed(t, keys)
-    else:
-        head *= np.minimum(smooth(t / _EASE), smooth((duration - t) / _EASE))[:, None]
+    if not keys:
+        head += towards(direction)
+        head *= np.minimum(smooth(t / EASE), smooth((duration - t) / EASE))[:, None]
+    head = posed(t, head, keys)
     lift = 0.05 * np.maximum(brow, 0) * min(amplitude, 1)
-    return Gesture(_limited(head), np.clip(inner + lift, 0, 1), np.clip(outer + lift, 0, 1))
+    return Gesture(head, np.clip(inner + lift, 0, 1), np.clip(outer + lift, 0, 1))
 
 
 def _turns(t: Floats, segments: Sequence[Segment], rng: np.random.Generator) -> Floats:
@@ -114,17 +144,17 @@ def _turns(t: Floats, segments: Sequence[Segment], rng: np.random.Generator) -> 
     out = np.zeros((len(t), 3), np.float32)
     at = np.zeros(3)
     for before, after in pairwise(segments):
-        if after.start - before.end < _LONG_PAUSE:
+        if after.start - before.end < LONG_PAUSE:
             continue
-        to = rng.normal(0, 1, 3) * _TURN
-        step = smooth((t - after.start + 0.6 * _TURN_TIME) / _TURN_TIME)
+        to = rng.normal(0, 1, 3) * TURN
+        step = smooth((t - after.start + 0.6 * TURN_TIME) / TURN_TIME)
         out += step[:, None] * np.asarray(to - at, np.float32)
         at = to
     return out
 
 
 def _liveliness(count: int, segments: Sequence[Segment]) -> Floats:
-    level = np.full(count, _SILENT, np.float32)
+    level = np.full(count, SILENT, np.float32)
     for start, end in segments:
         level[int(start * RATE) : int(end * RATE) + 1] = 1
     return np.asarray(gaussian_filter1d(level, 0.5 * RATE, mode="nearest"), np.float32)
@@ -138,7 +168,7 @@ def _accented(
     for at, strength in accents:
         nod, lift, size, ratio = rng.random(4)
         if nod < 0.8:
-            nods += _NOD * strength * (0.6 + 0.8 * size) * bump(t, at + 0.02, 0.16, 0.34)
+            nods += NOD * strength * (0.6 + 0.8 * size) * bump(t, at + 0.02, 0.16, 0.34)
         if lift < 0.05 + 0.55 * strength:
             up = 0.34 * strength * bump(t, at, 0.18, 0.45)
             inner = np.maximum(inner, up * (0.6 + 0.4 * ratio))
@@ -147,21 +177,44 @@ def _accented(
     return nods - nods.mean(), inner, outer
 
 
-def _keyed(t: Floats, keys: Sequence[PoseKey]) -> Floats:
-    """The asked-for poses, met at their times, without overshoot between them."""
-    byt = {k.t: k for k in keys}
-    order = [byt[at] for at in sorted(byt)]
-    rows = np.array([(k.yaw, k.pitch, k.roll) for k in order])
-    if len(order) == 1:
-        return np.asarray(np.repeat(rows, len(t), axis=0), np.float32)
-    times = np.array([k.t for k in order])
-    inside = np.clip(t, times[0], times[-1])
-    return np.asarray(PchipInterpolator(times, rows)(inside), np.float32)
+def towards(direction: tuple[float, float]) -> Floats:
+    """What the head adds to a far main direction of gaze, yaw, pitch, roll in degrees, (3,)."""
+    yaw, pitch = (float(np.sign(d) * max(abs(d) - _EYES_ALONE, 0) * _HEAD_SHARE) for d in direction)
+    return np.array([yaw, pitch, 0.0], np.float32)
 
 
-def _limited(head: Floats) -> Floats:
-    """Within what one photo can be turned: straight to 70 % of the limit, then ever slower."""
+def posed(t: Floats, free: Floats, keys: tuple[PoseKey, ...]) -> Floats:
+    """The head at times t (T,), from its free motion (T, 3) and the poses asked for, which are
+    met at their times to the hundredth of a degree."""
     limit = np.array([MAX_YAW, MAX_PITCH, MAX_ROLL], np.float32)
+    if not keys:
+        return _limited(free, limit)
+    asked = _keyed(t, keys)
+    nearest = np.abs(t[:, None] - np.array([k.t for k in keys], np.float32)).min(axis=1)
+    loose = _WITH_KEYS * (1 - np.exp(-((nearest / _KEY_HOLD) ** 2)))
+    room = np.maximum(limit - np.abs(asked), 1e-3)
+    return np.asarray(asked + room * np.tanh(free * loose[:, None] / room), np.float32)
+
+
+def _keyed(t: Floats, keys: tuple[PoseKey, ...]) -> Floats:
+    """The asked-for poses, without overshoot between them."""
+    times, rows, curve = _curve(keys)
+    if curve is None:
+        return np.asarray(np.repeat(rows, len(t), axis=0), np.float32)
+    return np.asarray(curve(np.clip(t, times[0], times[-1])), np.float32)
+
+
+@lru_cache(maxsize=8)
+def _curve(keys: tuple[PoseKey, ...]) -> tuple[Floats, Floats, PchipInterpolator | None]:
+    last = {k.t: k for k in keys}
+    order = [last[at] for at in sorted(last)]
+    times = np.array([k.t for k in order])
+    rows = np.array([(k.yaw, k.pitch, k.roll) for k in order])
+    return times, rows, PchipInterpolator(times, rows) if len(order) > 1 else None
+
+
+def _limited(head: Floats, limit: Floats) -> Floats:
+    """Within what one photo can be turned: straight to 70 % of the limit, then ever slower."""
     knee = 0.7 * limit
     over = np.maximum(np.abs(head) - knee, 0)
     soft = knee + (limit - knee) * np.tanh(over / (limit - knee))

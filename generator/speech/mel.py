@@ -46,15 +46,24 @@ def filterbank(low: float = 60.0, high: float = 7600.0, warp: float = 1.0) -> Fl
 
 def power(pcm: Floats, bank: Floats | None = None) -> Floats:
     """Mel power per 10 ms frame, (N // HOP, BANDS), before the logarithm."""
-    bank = filterbank() if bank is None else bank
-    frames = len(pcm) // HOP
-    sharp = np.empty(frames * HOP + _WINDOW, np.float32)
     before = (_WINDOW - HOP) // 2
-    sharp[:before] = 0
+    frames = len(pcm) // HOP
+    sharp = np.zeros(frames * HOP + _WINDOW, np.float32)
     taken = pcm[: len(sharp) - before]
-    sharp[before : before + len(taken)] = taken
-    sharp[before + 1 : before + len(taken)] -= _EMPHASIS * taken[:-1]
-    sharp[before + len(taken) :] = 0
+    sharp[before : before + len(taken)] = sharpened(taken, 0.0)
+    return windowed(sharp, frames, bank)
+
+
+def sharpened(pcm: Floats, before: float) -> Floats:
+    """Pre-emphasised sound; before: the sample that came before the first."""
+    late = np.concatenate((np.array([before], np.float32), pcm[:-1]))
+    return np.asarray(pcm - np.float32(_EMPHASIS) * late, np.float32)
+
+
+def windowed(sharp: Floats, frames: int, bank: Floats | None = None) -> Floats:
+    """Mel power of `frames` windows, (frames, BANDS); window i begins at sample i * HOP of the
+    pre-emphasised sound, which must be _WINDOW - HOP samples longer than the frames."""
+    bank = filterbank() if bank is None else bank
     window = np.hanning(_WINDOW + 1)[:-1].astype(np.float32)
     cut = np.lib.stride_tricks.sliding_window_view(sharp, _WINDOW)[: frames * HOP : HOP]
     out = np.empty((frames, BANDS), np.float32)
@@ -62,6 +71,26 @@ def power(pcm: Floats, bank: Floats | None = None) -> Floats:
         spectrum = np.fft.rfft(cut[at : at + _BLOCK] * window, _FFT)
         out[at : at + _BLOCK] = (spectrum.real**2 + spectrum.imag**2).astype(np.float32) @ bank
     return np.asarray(out, np.float32)
+
+
+class Live:
+    """Mel power of sound that arrives piece by piece: the frames of `power`, as soon as their
+    windows are full."""
+
+    def __init__(self) -> None:
+        self._rest = np.zeros((_WINDOW - HOP) // 2, np.float32)
+        self._last = 0.0
+
+    def hear(self, pcm: Floats) -> Floats:
+        """The frames that are now complete, (k, BANDS)."""
+        if not len(pcm):
+            return np.zeros((0, BANDS), np.float32)
+        self._rest = np.concatenate((self._rest, sharpened(pcm, self._last)))
+        self._last = float(pcm[-1])
+        frames = max(0, (len(self._rest) - _WINDOW) // HOP + 1)
+        out = windowed(self._rest, frames) if frames else np.zeros((0, BANDS), np.float32)
+        self._rest = self._rest[frames * HOP :]
+        return out
 
 
 def normalised(mel_power: Floats) -> Floats:

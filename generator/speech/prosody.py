@@ -32,6 +32,15 @@ _OCTAVE_COST: Final = 0.35
 _VOICING_COST: Final = 0.14
 #: Accents closer together than this are one.
 _APART: Final = 0.28
+#: An accent is at least this strong.
+_WEAKEST: Final = 0.5
+#: Sound fainter than this share of the loud frames has no pitch.
+_FAINT: Final = 0.05
+#: Live: seconds of a vowel that are heard before it is judged, seconds of pitch and of loudness
+#: that it is judged against.
+_SOON: Final = 0.09
+_PITCH_PAST: Final = 1.5
+_LOUD_PAST: Final = 10.0
 
 
 class Accent(NamedTuple):
@@ -51,7 +60,7 @@ def pitch(pcm16k: Floats) -> Floats:
     cut = np.lib.stride_tricks.sliding_window_view(padded, _WINDOW)[:: _SOUND // RATE][:frames]
     blocks = [_strengths(cut[at : at + _BLOCK]) for at in range(0, frames, _BLOCK)]
     r, loud = (np.concatenate(part) for part in zip(*blocks, strict=True))
-    r[loud < 0.05 * np.percentile(loud, 95)] = 0
+    r[loud < _FAINT * np.percentile(loud, 95)] = 0
     return _best_path(r)
 
 
@@ -106,16 +115,20 @@ def accents(f0: Floats, loudness: Floats, spans: Sequence[Span]) -> tuple[Accent
     """
     if not len(f0) or not spans:
         return ()
-    voiced = f0 > 0
-    tone = np.zeros(len(f0), np.float32)
-    if voiced.any():
-        log = np.where(voiced, 12 * np.log2(np.maximum(f0, 1) / np.median(f0[voiced])), 0)
-        weight = gaussian_filter1d(voiced.astype(np.float32), 1.5)
-        tone = gaussian_filter1d(np.where(voiced, log, 0), 1.5) / np.maximum(weight, 0.2)
-        # Above the phrase's own slow line, which falls all the time.
-        tone = tone - uniform_filter1d(tone, int(1.5 * RATE))
+    tone = _tone(f0)
     found = [_prominence(span, tone, loudness) for span in spans if span.phone in VOWELS]
     return _thinned(found)
+
+
+def _tone(f0: Floats) -> Floats:
+    """Semitones above the phrase's own slow line, which falls all the time."""
+    voiced = f0 > 0
+    if not voiced.any():
+        return np.zeros(len(f0), np.float32)
+    log = np.where(voiced, 12 * np.log2(np.maximum(f0, 1) / np.median(f0[voiced])), 0)
+    weight = gaussian_filter1d(voiced.astype(np.float32), 1.5)
+    tone = gaussian_filter1d(np.where(voiced, log, 0), 1.5) / np.maximum(weight, 0.2)
+    return np.asarray(tone - uniform_filter1d(tone, int(1.5 * RATE)), np.float32)
 
 
 def _prominence(span: Span, tone: Floats, loudness: Floats) -> Accent:
@@ -133,6 +146,76 @@ def _thinned(found: list[Accent]) -> tuple[Accent, ...]:
     """The strongest first, none within _APART of a stronger one, weak ones left out."""
     kept: list[Accent] = []
     for accent in sorted(found, key=lambda a: (-a.strength, a.t)):
-        if accent.strength >= 0.5 and all(abs(accent.t - k.t) >= _APART for k in kept):
+        if accent.strength >= _WEAKEST and all(abs(accent.t - k.t) >= _APART for k in kept):
             kept.append(accent)
     return tuple(sorted(kept))
+
+
+class Live:
+    """Accents of a voice that arrives: each vowel is judged 90 ms after it began, against the
+    pitch of the last second and a half and the loudness of the last ten."""
+
+    def __init__(self) -> None:
+        self._odd = np.zeros(0, np.float32)
+        self._half = np.zeros(_WINDOW // 2, np.float32)
+        self._strength: list[tuple[Floats, float]] = []
+        self._loud: list[float] = []
+        self._pitched = self._levels = 0  # frames of each that were ever heard
+        self._judged = 0  # feature frame up to which vowels were judged
+        self._last = -1.0
+
+    def hear(self, pcm: Floats, log_mel: Floats) -> None:
+        """The next samples at 16 kHz and the log mel power of the frames they completed."""
+        pcm = np.concatenate((self._odd, pcm))
+        even = len(pcm) // 2 * 2
+        self._odd = pcm[even:]
+        self._half = np.concatenate((self._half, pcm[:even].reshape(-1, 2).mean(axis=1)))
+        hop = _SOUND // RATE
+        frames = max(0, (len(self._half) - _WINDOW) // hop + 1)
+        if frames:
+            cut = np.lib.stride_tricks.sliding_window_view(self._half, _WINDOW)[::hop][:frames]
+            self._strength += zip(*_strengths(cut), strict=True)
+            self._half = self._half[frames * hop :]
+        self._pitched += frames
+        self._levels += len(log_mel)
+        self._loud += [float(x) for x in 10 * np.log10(np.exp(log_mel).sum(axis=1) + 1e-14)]
+        del self._strength[: -int(_PITCH_PAST * RATE)]
+        del self._loud[: -int(_LOUD_PAST * FRAME_RATE)]
+
+    def accents(self, spans: Sequence[Span], known: int) -> tuple[Accent, ...]:
+        """The accents found since the last call; spans: the phones of late, known: feature
+        frames heard."""
+        soon = int(_SOON * FRAME_RATE)
+        fresh = [
+            s for s in spans
+            if s.phone in VOWELS and s.start >= self._judged and known - s.start >= soon
+        ]  # fmt: skip
+        if not fresh or not self._strength:
+            return ()
+        self._judged = fresh[-1].start + soon
+        tone, loud = self._past(known)
+        first = known - len(loud)
+        found = []
+        for span in fresh:
+            inside = Span(span.phone, span.start - first, min(span.end, known) - first)
+            if inside.start >= 0:
+                t, strength = _prominence(inside, tone, loud)
+                found.append(Accent(t + first / FRAME_RATE, strength))
+        kept = [a for a in _thinned(found) if a.t - self._last >= _APART]
+        if kept:
+            self._last = kept[-1].t
+        return tuple(kept)
+
+    def _past(self, known: int) -> tuple[Floats, Floats]:
+        """Tone at 50 and loudness at 100 values a second, both over the last _PITCH_PAST and up
+        to `known`."""
+        r = np.stack([row for row, _ in self._strength])
+        level = np.array([loud for _, loud in self._strength], np.float32)
+        r[level < _FAINT * np.percentile(level, 95)] = 0
+        tone = _tone(_best_path(r))
+        count = min(2 * len(tone), len(self._loud))
+        loud = np.asarray(self._loud, np.float32) - np.percentile(self._loud, 98)
+        # Pitch is known up to 25 ms less far than loudness; its last value is held.
+        behind = max(0, (known + 1) // 2 - self._pitched)
+        tone = np.concatenate((tone[behind:], np.full(behind, tone[-1], np.float32)))
+        return tone, np.asarray(np.clip(loud, -60, 0)[len(loud) - count :], np.float32)

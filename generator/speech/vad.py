@@ -176,23 +176,74 @@ def _sigmoid(x: Floats) -> Floats:
 
 def probabilities(pcm: Floats) -> Floats:
     """How likely each 32 ms of 16 kHz sound is speech, (ceil(N / CHUNK),)."""
-    w = _weights()
     blocks = [_encode(pcm[at : at + 512 * CHUNK]) if not at else
               _encode(pcm[at - CHUNK : at + 512 * CHUNK])[1:]
               for at in range(0, len(pcm), 512 * CHUNK)]  # fmt: skip
     if not blocks:
         return np.zeros(0, np.float32)
-    inputs = np.concatenate(blocks) @ w.inputs.T + w.bias
-    recurrent = np.ascontiguousarray(w.recurrent.T)
-    hidden = cell = np.zeros(_HIDDEN, np.float32)
-    states = np.empty((len(inputs), _HIDDEN), np.float32)
-    for t, row in enumerate(inputs):
-        raw = row + hidden @ recurrent
-        into, out, keep = _sigmoid(raw[: 3 * _HIDDEN]).reshape(3, _HIDDEN)
-        cell = keep * cell + into * np.tanh(raw[3 * _HIDDEN :])
-        hidden = out * np.tanh(cell)
-        states[t] = hidden
-    return _sigmoid(np.maximum(states, 0) @ w.output + np.float32(w.offset))
+    return Memory().recall(np.concatenate(blocks))
+
+
+class Memory:
+    """The recurrent half of silero-vad: what it keeps in mind from one chunk to the next."""
+
+    def __init__(self) -> None:
+        self._hidden = self._cell = np.zeros(_HIDDEN, np.float32)
+
+    def recall(self, encoded: Floats) -> Floats:
+        """How likely each encoded chunk is speech, going on from the last call, (chunks,)."""
+        w = _weights()
+        recurrent = np.ascontiguousarray(w.recurrent.T)
+        hidden, cell = self._hidden, self._cell
+        states = np.empty((len(encoded), _HIDDEN), np.float32)
+        for t, row in enumerate(encoded @ w.inputs.T + w.bias):
+            raw = row + hidden @ recurrent
+            into, out, keep = _sigmoid(raw[: 3 * _HIDDEN]).reshape(3, _HIDDEN)
+            cell = keep * cell + into * np.tanh(raw[3 * _HIDDEN :])
+            hidden = out * np.tanh(cell)
+            states[t] = hidden
+        self._hidden, self._cell = hidden, cell
+        return _sigmoid(np.maximum(states, 0) @ w.output + np.float32(w.offset))
+
+
+class Watch:
+    """silero-vad on sound that arrives: which 10 ms frames are speech, as far as is known."""
+
+    def __init__(self) -> None:
+        self._memory = Memory()
+        self._before = np.zeros(CHUNK, np.float32)
+        self._chunks = 0
+        self._since: float | None = None
+        self._found: list[Segment] = []
+
+    @property
+    def known(self) -> float:
+        """Seconds of sound that were judged."""
+        return self._chunks * CHUNK / RATE
+
+    @property
+    def speaking(self) -> bool:
+        """Whether somebody speaks at the end of what was judged."""
+        return self._since is not None
+
+    def hear(self, chunk: Floats) -> None:
+        """The next CHUNK samples."""
+        encoded = _encode(np.concatenate((self._before, chunk)))[1:]
+        self._before = chunk
+        chance = float(self._memory.recall(encoded)[0])
+        at = self.known
+        self._chunks += 1
+        if self._since is None and chance >= ON:
+            self._since = at
+        elif self._since is not None and chance < OFF:
+            self._found = [*self._found[-8:], Segment(self._since, at)]
+            self._since = None
+
+    def segments(self) -> tuple[Segment, ...]:
+        """The last places of speech, padded and joined as in `segments`; one that goes on has no
+        end yet (infinity)."""
+        going = [] if self._since is None else [Segment(self._since, np.inf)]
+        return _padded([*self._found, *going], np.inf)
 
 
 def segments(pcm: Floats) -> tuple[Segment, ...]:

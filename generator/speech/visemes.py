@@ -1,11 +1,11 @@
 """Visemes: how phones shape the lips, blended as real lips blend them.
 
-Five numbers describe the mouth: jaw (aperture over motion.APERTURE_AT_FULL_JAW), round, spread,
-close (lips sealed) and tuck (lower lip under the upper teeth). Each phone class has a target for
-each, and a dominance that says how much it insists (Cohen and Massaro 1993, "Modeling
-coarticulation in synthetic visual speech"); half of the result is the dominance blend, half the
-smoothed mean over everything the network thinks possible. Then come the promises no blend may
-break: lips meet on p, b and m, the lip tucks on f and v, in a frame of the video, every time.
+Six numbers describe the mouth: jaw (aperture over motion.APERTURE_AT_FULL_JAW), round, spread,
+close (lips sealed), tuck (lower lip under the upper teeth) and tongue (its tip forward). Each phone
+class has a target for each, and a dominance that says how much it insists (Cohen and Massaro 1993,
+"Modeling coarticulation in synthetic visual speech"); half of the result is the dominance blend,
+half the smoothed mean over everything the network thinks possible. Then come the promises no blend
+may break: lips meet on p, b and m, the lip tucks on f and v, in a frame of the video, every time.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from primafacie.generator.speech.phones import BILABIAL, CLASS, CLASSES, LABIODE
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
-JAW, ROUND, SPREAD, CLOSE, TUCK = range(5)
+JAW, ROUND, SPREAD, CLOSE, TUCK, TONGUE = range(6)
+NUMBERS: Final = 6
 
 #: Lips lead the sound by this much: early lips are noticed later than late ones (ITU-R BT.1359).
 LEAD: Final = 0.040
@@ -33,11 +34,17 @@ SHORT_PAUSE: Final = 0.6
 _REST: Final = 0.02
 _PARTED: Final = 0.09
 _ATTACK: Final = 0.060
-_RELEASE: Final = 0.120
+_RELEASE: Final = 0.090
 #: The lips of a stop part at its burst, about here in the phone; nasals hold to the end.
 _CLOSURE_SHARE: Final = 0.8
 #: Jaw opening a sealed mouth may keep behind its lips.
 _SEALED_JAW: Final = 0.10
+#: Jaw opening that lets the lower lip reach the teeth.
+_TUCKED_JAW: Final = 0.11
+#: The jaw comes to a contact and leaves it at most so fast, in units of jaw a second (a lower lip
+#: does some 15 cm a second), and is slowed within this many seconds of it.
+_JAW_SPEED: Final = 7.0
+_APPROACH: Final = 0.12
 
 #: class: jaw, round, spread; and how much it insists on its jaw and on its rounding.
 _TABLE: Final[dict[str, tuple[float, float, float, float, float]]] = {
@@ -56,24 +63,30 @@ _TABLE: Final[dict[str, tuple[float, float, float, float, float]]] = {
     "er": (0.28, 0.35, 0.00, 0.90, 0.80), "uy": (0.18, 0.85, 0.00, 0.90, 1.00),
 }  # fmt: skip
 
+#: How far forward the tip of the tongue comes: between the teeth, or up behind the upper ones.
+_TONGUE: Final = {"th": 0.9, "l": 0.6, "n": 0.4, "td": 0.4, "r": 0.2}
+
 
 def _targets() -> Floats:
-    table = np.zeros((len(CLASSES), 5), np.float32)
+    table = np.zeros((len(CLASSES), NUMBERS), np.float32)
     for i, name in enumerate(CLASSES):
         table[i, :3] = _TABLE[name][:3]
         table[i, CLOSE] = i in BILABIAL
         table[i, TUCK] = i == LABIODENTAL
+        table[i, TONGUE] = _TONGUE.get(name, 0)
     return table
 
 
 def _dominance() -> tuple[Floats, Floats, Floats]:
-    """Strength, rate before and rate after (1/s), each (classes, 5)."""
-    strength = np.ones((len(CLASSES), 5), np.float32)
-    before = np.full((len(CLASSES), 5), 14.0, np.float32)
-    after = np.full((len(CLASSES), 5), 12.0, np.float32)
+    """Strength, rate before and rate after (1/s), each (classes, 6)."""
+    strength = np.ones((len(CLASSES), NUMBERS), np.float32)
+    before = np.full((len(CLASSES), NUMBERS), 14.0, np.float32)
+    after = np.full((len(CLASSES), NUMBERS), 12.0, np.float32)
     for i, name in enumerate(CLASSES):
         strength[i, JAW] = _TABLE[name][3]
         strength[i, ROUND] = strength[i, SPREAD] = _TABLE[name][4]
+        strength[i, TONGUE] = 1.0 if name in _TONGUE else 0.5
+        before[i, TONGUE] = after[i, TONGUE] = 25
         hard = i in BILABIAL or i == LABIODENTAL
         if hard:
             before[i, JAW] = after[i, JAW] = 25
@@ -88,16 +101,16 @@ _STRENGTH, _BEFORE, _AFTER = _dominance()
 
 
 class Lips(NamedTuple):
-    """shape: (F, 5), one row a frame of video. closures: for each sealed sound, its frames."""
+    """shape: (F, 6), one row a frame of video. closures: for each sealed sound, its frames."""
 
     shape: Floats
     closures: tuple[tuple[int, ...], ...]
 
 
 def blended(spans: Sequence[Span], frames: int) -> Floats:
-    """The dominance blend at 100 values a second, (frames, 5)."""
-    above = np.zeros((frames, 5), np.float64)
-    below = np.full((frames, 5), 1e-9)
+    """The dominance blend at 100 values a second, (frames, 6)."""
+    above = np.zeros((frames, 6), np.float64)
+    below = np.full((frames, 6), 1e-9)
     reach = int(0.45 * FRAME_RATE)
     for span in _with_silences(spans, frames):
         low, high = max(0, span.start - reach), min(frames, span.end + reach)
@@ -126,14 +139,14 @@ def _with_silences(spans: Sequence[Span], frames: int) -> list[Span]:
     return out
 
 
-def gate(speech: Mask) -> tuple[Floats, Floats]:
-    """How far the mouth may move, 0 to 1, and how far it rests parted, 0 to 1; both (T,)."""
+def gate(speech: Mask) -> Floats:
+    """How far the mouth may move, 0 to 1, (T,)."""
     level = speech.astype(np.float32)
     rise = np.ones(int(_ATTACK * FRAME_RATE), np.float32)
     fall = np.ones(int(_RELEASE * FRAME_RATE), np.float32)
     early = np.convolve(level, rise / len(rise))[len(rise) // 2 :][: len(level)]
     late = np.convolve(level, fall / len(fall))[: len(level)]
-    return np.maximum(np.minimum(early, 1), np.where(speech, early, late)), _parted(speech)
+    return np.asarray(np.maximum(np.minimum(early, 1), np.where(speech, early, late)), np.float32)
 
 
 def _parted(speech: Mask) -> Floats:
@@ -152,24 +165,39 @@ def lips(spans: Sequence[Span], posteriors: Floats, speech: Mask, frames: int, f
     """
     count = len(posteriors)
     if not count or not speech.any():
-        rest = np.zeros((frames, 5), np.float32)
-        rest[:, JAW] = _REST
-        return Lips(rest, ())
-    dominant = blended(spans, count)
-    mean = gaussian_filter1d(posteriors @ TARGETS, 0.05 * FRAME_RATE, axis=0)
-    shape = 0.5 * dominant + 0.5 * mean
-    shape[:, CLOSE:] = dominant[:, CLOSE:]
-    shape[:, JAW] = _widened(shape[:, JAW]) * (1 - 0.85 * shape[:, CLOSE])
-    shape[:, CLOSE] = _decided(shape[:, CLOSE])
-    open_, parted = gate(speech)
-    shape *= open_[:, None]
-    rest = _REST + (_PARTED - _REST) * parted
-    shape[:, JAW] = np.maximum(shape[:, JAW], rest * (1 - shape[:, CLOSE]))
+        return Lips(np.tile(resting(), (frames, 1)), ())
+    shape = shaped(spans, posteriors, speech)
     times = np.arange(frames) / fps + LEAD
     at = np.clip(times * FRAME_RATE - 0.5, 0, count - 1)
     grid = np.arange(count)
     sampled = np.stack([np.interp(at, grid, column) for column in shape.T], axis=1)
     return _sealed(np.asarray(sampled, np.float32), spans, fps)
+
+
+def resting() -> Floats:
+    """A mouth nobody moves, (6,)."""
+    row = np.zeros(NUMBERS, np.float32)
+    row[JAW] = _REST
+    return row
+
+
+def shaped(
+    spans: Sequence[Span], posteriors: Floats, speech: Mask, parted: Floats | None = None
+) -> Floats:
+    """The mouth's six numbers at 100 values a second, before contact is enforced, (T, 6).
+
+    parted: how far the lips rest parted, (T,), where it is not to be read from `speech`.
+    """
+    dominant = blended(spans, len(posteriors))
+    mean = gaussian_filter1d(posteriors @ TARGETS, 0.05 * FRAME_RATE, axis=0)
+    shape = 0.5 * dominant + 0.5 * mean
+    shape[:, CLOSE:] = dominant[:, CLOSE:]
+    shape[:, JAW] = _widened(shape[:, JAW]) * (1 - 0.85 * shape[:, CLOSE])
+    shape[:, CLOSE] = _decided(shape[:, CLOSE])
+    shape *= gate(speech)[:, None]
+    rest = _REST + (_PARTED - _REST) * (_parted(speech) if parted is None else parted)
+    shape[:, JAW] = np.maximum(shape[:, JAW], rest * (1 - shape[:, CLOSE]))
+    return np.asarray(shape, np.float32)
 
 
 def _widened(jaw: Floats) -> Floats:
@@ -185,22 +213,41 @@ def _decided(close: Floats) -> Floats:
 
 def _sealed(shape: Floats, spans: Sequence[Span], fps: float) -> Lips:
     """Hard lip contact, after the blend: a frame per sealed sound, at least."""
-    for span in spans:
-        if span.phone == LABIODENTAL:
-            for frame in _held(span, 1.0, len(shape), fps):
-                shape[frame, TUCK] = 1
-                shape[frame, JAW] = min(shape[frame, JAW], 0.16)
     closures = []
-    for span in spans:
-        if span.phone in BILABIAL:
-            share = 1.0 if span.phone == CLASS["m"] else _CLOSURE_SHARE
-            held = _held(span, share, len(shape), fps)
-            closures.append(held)
-            for frame in held:
-                shape[frame, CLOSE] = 1
-                shape[frame, TUCK] = 0
-                shape[frame, JAW] = min(shape[frame, JAW], _SEALED_JAW)
+    for span in sorted(
+        spans, key=lambda s: s.phone in BILABIAL
+    ):  # lips that meet have the last word
+        if span.phone in BILABIAL or span.phone == LABIODENTAL:
+            held = contact(span, len(shape), fps)
+            near = int(_APPROACH * fps)
+            for frame in range(max(0, held[0] - near), min(len(shape), held[-1] + near + 1)):
+                touch(shape[frame], span.phone, apart(frame, held) / fps)
+            if span.phone in BILABIAL:
+                closures.append(held)
     return Lips(np.clip(shape, 0, 1), tuple(closures))
+
+
+def apart(frame: int, held: Sequence[int]) -> int:
+    """How many frames lie between this one and those in which a contact holds, 0 inside."""
+    return max(held[0] - frame, frame - held[-1], 0)
+
+
+def touch(row: Floats, phone: int, away: float) -> None:
+    """Makes a sound's contact in one frame's six numbers, or the jaw's way to it and back, in
+    place. away: seconds between this frame and the contact, 0 inside."""
+    limit = _SEALED_JAW if phone in BILABIAL else _TUCKED_JAW
+    row[JAW] = min(row[JAW], limit + _JAW_SPEED * away)
+    if away:
+        return
+    if phone in BILABIAL:
+        row[CLOSE], row[TUCK] = 1, 0
+    else:
+        row[TUCK] = 1
+
+
+def contact(span: Span, frames: int, fps: float) -> tuple[int, ...]:
+    """The video frames in which the contact of a p, b, m, f or v holds, one at least."""
+    return _held(span, _CLOSURE_SHARE if span.phone == CLASS["pb"] else 1.0, frames, fps)
 
 
 def _held(span: Span, share: float, frames: int, fps: float) -> tuple[int, ...]:

@@ -6,7 +6,9 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import fftconvolve, lfilter
+from scipy.signal import fftconvolve
+
+from primafacie.generator.speech.whisper import whispered as whispered
 
 Floats = NDArray[np.float32]
 Labels = NDArray[np.uint8]
@@ -21,26 +23,6 @@ def stretched(pcm: Floats, labels: Labels, factor: float) -> tuple[Floats, Label
     at = np.arange(count * HOP) / factor
     index = np.minimum(((np.arange(count) + 0.5) / factor).astype(int), len(labels) - 1)
     return np.interp(at, np.arange(len(pcm)), pcm).astype(np.float32), labels[index]
-
-
-def whispered(pcm: Floats, rng: np.random.Generator) -> Floats:
-    """The same spectrum envelope (LPC of order 18) excited by noise instead of a voice."""
-    size, step, order = 512, 256, 18
-    out = np.zeros(len(pcm) + size, np.float32)
-    window = np.hanning(size).astype(np.float32)
-    for at in range(0, len(pcm) - size, step):
-        frame = pcm[at : at + size] * window
-        power = np.abs(np.fft.rfft(frame, 2 * size)) ** 2
-        r = np.fft.irfft(power)[: order + 1]
-        if r[0] < 1e-9:
-            continue
-        lags = np.abs(np.subtract.outer(np.arange(order), np.arange(order)))
-        a = np.linalg.solve(r[lags] + 1e-4 * r[0] * np.eye(order), r[1:])
-        noise = rng.standard_normal(size)
-        made = lfilter([1.0], np.concatenate([[1.0], -a]), noise) * window
-        scale = np.sqrt(np.sum(frame**2) / (np.sum(made**2) + 1e-12))
-        out[at : at + size] += (made * scale).astype(np.float32)
-    return out[: len(pcm)]
 
 
 def reverberant(pcm: Floats, rng: np.random.Generator) -> Floats:
