@@ -11,11 +11,17 @@ from primafacie.generator.errors import EngineError
 
 Emotion = Literal["neutral", "happy", "sad", "angry", "surprised", "afraid", "disgusted"]
 Crop = Literal["face", "square", "portrait", "full"]
+Background = Literal["photo", "green"]
 Region = Literal["lips", "expression", "pose", "eyes"]
 EMOTIONS: Final = ("neutral", "happy", "sad", "angry", "surprised", "afraid", "disgusted")
+BACKGROUNDS: Final = ("photo", "green")
 CROPS: Final = ("face", "square", "portrait", "full")
 REGIONS: Final = ("lips", "expression", "pose", "eyes")
 RATES: Final = (25, 30, 50, 60)
+MOTIONS: Final = ("", "json", "csv", "glb")
+#: Fields that came later: left out of the bytes while they have their default, so that parameters
+#: written before stay what they were.
+_LATER: Final = {"motion": "", "background": "photo"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +39,17 @@ class Controls:
     """Every field has a safe default; the ranges are checked, never clipped in silence.
 
     size: shorter side of the picture in pixels, even, 256 to 1080. crop: `face` and `square` are
-    squares round the head, `portrait` is 9:16, `full` keeps the whole photo. amplitude: head
-    movement, 1 = as measured on real speakers, 0 to 1.5. distance: 1 = as photographed, below is
-    nearer, 0.8 to 1.25. gaze: main direction in degrees (yaw, pitch), within 20. region: what may
-    move. transcript: what the clip says, "" if unknown; language: BCP 47 tag of the speech.
+    squares round the head, `portrait` is 9:16, `full` keeps the whole photo. background: the
+    photo's own, or `green` for keying (H.264 carries no alpha channel). amplitude: head movement,
+    1 = as measured on real speakers, 0 to 1.5. distance: 1 = as photographed, below is nearer,
+    0.8 to 1.25. gaze: main direction in degrees (yaw, pitch), within 20. region: what may move.
+    transcript: what the clip says, "" if unknown; language: BCP 47 tag of the speech.
     """
 
     size: int = 512
     fps: int = 25
     crop: Crop = "square"
+    background: Background = "photo"
     emotion: Emotion = "neutral"
     intensity: float = 0.5
     amplitude: float = 1.0
@@ -52,6 +60,7 @@ class Controls:
     seed: int = 0
     transcript: str = ""
     language: str = "en"
+    motion: str = ""
 
     def __post_init__(self) -> None:
         problems = [text for broken, text in self._limits() if broken]
@@ -64,6 +73,8 @@ class Controls:
              "size must be an even number from 256 to 1080 pixels"),
             (self.fps not in RATES, "fps must be 25, 30, 50 or 60"),
             (self.crop not in CROPS, f"crop must be one of {', '.join(CROPS)}"),
+            (self.background not in BACKGROUNDS,
+             f"background must be one of {', '.join(BACKGROUNDS)}"),
             (self.emotion not in EMOTIONS, f"emotion must be one of {', '.join(EMOTIONS)}"),
             (not 0 <= self.intensity <= 1, "intensity must lie between 0 and 1"),
             (not 0 <= self.amplitude <= 1.5, "amplitude must lie between 0 and 1.5"),
@@ -71,6 +82,7 @@ class Controls:
             (not all(abs(a) <= 20 for a in self.gaze), "gaze must stay within 20 degrees"),
             (not set(self.regions) <= set(REGIONS),
              f"regions must be among {', '.join(REGIONS)}"),
+            (self.motion not in MOTIONS, "motion must be one of json, csv, glb, or nothing"),
             (not 0 <= self.seed < 2**32, "seed must lie between 0 and 4294967295"),
             (len(self.transcript) > 5000, "transcript must have at most 5000 characters"),
             (len(self.pose) > 500 or not all(
@@ -80,9 +92,10 @@ class Controls:
         )  # fmt: skip
 
     def to_params(self) -> bytes:
-        """Canonical JSON of every field; numbers with a fraction are written as decimal strings,
+        """Canonical JSON of the fields; numbers with a fraction are written as decimal strings,
         so that the digest in a permit does not hang on how a float is printed."""
-        return canonical.encode(_exact(asdict(self)))
+        body = {k: v for k, v in asdict(self).items() if k not in _LATER or v != _LATER[k]}
+        return canonical.encode(_exact(body))
 
     @classmethod
     def from_params(cls, params: bytes) -> Controls:
@@ -90,7 +103,7 @@ class Controls:
         try:
             given = json.loads(params)
             known = {f.name: f for f in fields(cls)}
-            if set(given) != set(known):
+            if not set(known) - set(_LATER) <= set(given) <= set(known):
                 raise EngineError("the parameters have missing or unexpected fields")
             controls = cls(
                 **{

@@ -60,10 +60,15 @@ class Portrait:
 
     @classmethod
     def from_picture(
-        cls, photo: NDArray[np.uint8], sha256: str, landmarker: Landmarker | None = None
+        cls,
+        photo: NDArray[np.uint8],
+        sha256: str,
+        landmarker: Landmarker | None = None,
+        faces: tuple[FaceBox, ...] | None = None,
     ) -> Portrait:
-        """The portrait in pixels that `decode_picture` returned for the file with this digest."""
-        face = _only_face(find_faces(photo))
+        """The portrait in pixels that `decode_picture` returned for the file with this digest.
+        faces: what `find_faces` found in them, where somebody looked already."""
+        face = _only_face(find_faces(photo) if faces is None else faces)
         finder = landmarker or DlibLandmarker()
         landmarks = finder.find(photo, face)
         pose = _pose(landmarks)

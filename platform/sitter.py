@@ -165,6 +165,11 @@ def landmarks(
     return {k: (float(x), float(y)) for k, (x, y) in zip(points, px, strict=True)}
 
 
+def matte(seed: int | str, size: int = 768) -> NDArray[np.float32]:
+    """How much of each pixel of `draw(seed, size)` is the person: 0 to 1, (size,size)."""
+    return _Exposure(seed_of(seed), size, Pose()).cover()
+
+
 @lru_cache(maxsize=24)
 def _drawn(seed: int, size: int, pose: Pose) -> NDArray[np.uint8]:
     return _Exposure(seed, size, pose).develop()
@@ -222,6 +227,17 @@ class _Exposure:
         image = self._glasses(image, depth)
         image = image * (1 - locks_alpha[..., None]) + locks
         return self._print(image)
+
+    def cover(self) -> Field:
+        """What of each pixel hides the wall, 0 to 1."""
+        _, depth, head = self._head()
+        _, body_depth, body = self._body(depth)
+        fine, long_hair = _strands(self.seed, self.pose.smile)
+        _, locks = self._strands(long_hair, np.maximum(depth, body_depth))
+        _, small = self._strands(fine, depth)
+        wall = (1 - body) * (1 - head) * (1 - small) * (1 - locks)
+        size = (self.size, self.size)
+        return np.asarray(1 - cv2.resize(wall, size, interpolation=cv2.INTER_AREA), np.float32)
 
     def _head(self) -> tuple[Field, Field, Field]:
         key = unit(self.turn.T @ unit(self.light.key))

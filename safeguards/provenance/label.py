@@ -2,7 +2,8 @@
 
 Letters are at least 5 % of the picture's shorter side high, as GB 45438-2025 asks, and stay for
 the whole film, as the Code of Practice on marking asks of short ones. A text that does not fit on
-one line is broken at spaces, never shrunk below that height.
+one line is broken at spaces, never shrunk below that height. By default it lies in the middle of
+the lower edge: every framing puts the face above that, and hair falls to the sides of it.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class Label:
             raise MediaError("the label does not fit into the picture")
         vertical, _, side = position.partition("-")
         top = margin if vertical == "top" else height - margin - rows
-        left = margin if side == "left" else width - margin - columns
+        left = {"left": margin, "right": width - margin - columns}.get(side, (width - columns) // 2)
         self._where = slice(top, top + rows), slice(left, left + columns)
         self._size = (height, width, 3)
         ink = plate[..., None].astype(np.float32) / 255.0  # (rows, columns, 1): 1 inside letters

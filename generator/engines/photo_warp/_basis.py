@@ -144,7 +144,7 @@ def _mouth(
     # The jaw turns about the ears; the upper lip stays, cheeks follow by their height.
     cheek = step(head[..., 1], b.nose_base, b.chin)
     # An open smile is already wide at the corners; a jaw that drops rounds it in the middle.
-    pointed = 0.75 + 0.40 * min(1.0, max(0.0, lips.gap) / 0.10)
+    pointed = 0.62 + 0.40 * min(1.0, max(0.0, lips.gap) / 0.10)
     grip = np.maximum(1 - (u / 0.97) ** 2, 0.0) ** pointed
     weight = cheek + (1 - cheek) * grip if lower else cheek * (1 - grip)
     fade = 1.0 - step(outside, 0.0, 0.42)

@@ -58,38 +58,107 @@ def find_eyes(relief: Relief, plate: Picture) -> tuple[EyeShape, EyeShape]:
     """
     head = relief.pose.to_head(relief.points)
     first, second = (
-        _to_lashes(_to_corners(_shape(head, outline, brow, left), relief, plate), relief, plate)
+        _refined(_shape(head, outline, brow, left), relief, plate)
         for outline, brow, left in zip(_OUTLINES, _BROWS, (False, True), strict=True)
     )
     return first, second
 
 
+def _refined(shape: EyeShape, relief: Relief, plate: Picture) -> EyeShape:
+    for better in (_to_corners, _to_lower_rim, _to_lashes):
+        shape = better(shape, relief, plate)
+    return shape
+
+
 #: Where the ends of an eye may lie, in half widths between the landmarks' corners.
-_ENDS: Final = (0.97, 1.32)
+_ENDS: Final = (0.97, 1.46)
+#: The white counts as such where it is this much nearer to the eye's white than to skin.
+_CERTAIN: Final = (0.35, 0.55)
+#: Least difference in colour, in Lab units, at which white and skin can be told apart.
+_TELLABLE: Final = 9.0
 
 
 def _to_corners(shape: EyeShape, relief: Relief, plate: Picture) -> EyeShape:
     """The eye as wide as it is: the white goes on beyond the landmarks' corners on many faces.
 
-    Walks outwards along the corner line while the picture differs from the skin below the eye.
+    Walks outwards along the corner line while there is white.
     """
-    e = np.linspace(-1.4, 1.4, 113)
-    band = np.linspace(-0.07, 0.07, 5)
-    lab = cv2.cvtColor(plate, cv2.COLOR_RGB2LAB)
-    lab = cv2.GaussianBlur(lab, (0, 0), max(0.6, 0.02 * relief.pose.scale * shape.half))
-    strip = _look(lab, shape, relief, *np.meshgrid(e, band))
-    skin = np.median(_look(lab, shape, relief, *np.meshgrid(e[30:-30], [0.85, 0.95])), axis=(0, 1))
-    differs = np.linalg.norm((strip - skin) * (0.6, 1.0, 1.0), axis=-1).mean(0)
-    inner = float(np.median(differs[np.abs(e) < 0.7]))
-    if inner < 6.0:
+    e = np.linspace(-1.6, 1.6, 129)
+    white = _whiteness(shape, relief, plate, *np.meshgrid(e, np.linspace(-0.12, 0.22, 12)))
+    if white is None:
         return shape
+    # Three neighbours in a column make a speck of white; a highlight on skin makes fewer.
+    run = cv2.blur(white, (3, 3), borderType=cv2.BORDER_REPLICATE).max(0)
     ends = []
     for side in (-1.0, 1.0):
-        out = np.sort(np.abs(e[(e * side >= _ENDS[0]) & (e * side <= _ENDS[1])]))
-        level = np.interp(side * out, e, differs)
-        stop = np.flatnonzero(level < 0.40 * inner)
-        ends.append(side * float(out[stop[0]] if len(stop) else out[-1]))
+        end = 1.0
+        for certain in _CERTAIN:
+            there = np.abs(e[(e * side > 0.5) & (run >= certain)])
+            # White without an end is no eye.
+            if len(there) and there.max() < 1.59:
+                end = float(np.clip(there.max(), *_ENDS))
+                break
+        ends.append(side * end)
     return _stretched(shape, ends[0], ends[1])
+
+
+def _whiteness(
+    shape: EyeShape, relief: Relief, plate: Picture, e: Doubles, w: Doubles
+) -> Doubles | None:
+    """-1 where the picture has skin's colour, 1 where it has the white's; None when the two are
+    too alike to tell, as in many paintings."""
+    from scipy.ndimage import gaussian_filter1d
+
+    lab = cv2.cvtColor(plate, cv2.COLOR_RGB2LAB).astype(np.float32)
+    lab = cv2.GaussianBlur(lab, (0, 0), max(0.5, 0.02 * relief.pose.scale * shape.half))
+    scale = np.array([0.5, 1.0, 1.0])
+    grid_e, grid_w = np.meshgrid(np.linspace(-0.8, 0.8, 41), np.linspace(-0.5, 0.6, 41))
+    inner = (grid_w > shape.at(shape.upper, grid_e) + 0.08) & (
+        grid_w < shape.at(shape.lower, grid_e) - 0.06
+    )
+    eye = _look(lab, shape, relief, grid_e[inner][None], grid_w[inner][None])[0]
+    if len(eye) < 12:
+        return None
+    bright = eye[eye[:, 0] >= np.percentile(eye[:, 0], 55)]
+    # What is brighter still than the white is a lamp's reflection.
+    bright = bright[bright[:, 0] <= np.percentile(bright[:, 0], 85)]
+    # Skin below the eye, column by column: one side of a face lies in the shade.
+    columns = np.linspace(-1.5, 1.5, 31)
+    below = _look(lab, shape, relief, *np.meshgrid(columns, np.linspace(0.55, 0.85, 5)))
+    tones = gaussian_filter1d(np.median(below, axis=0), 2.0, axis=0, mode="nearest")
+    white = np.median(bright, axis=0)
+    if float(np.linalg.norm((white - np.median(tones, axis=0))[1:])) < _TELLABLE:
+        return None
+    skin = np.stack([np.interp(e, columns, tones[:, i]) for i in range(3)], axis=-1)
+    seen = _look(lab, shape, relief, e, w)
+    # Whites lie in shadow at the corners: colour tells, and lightness only a little.
+    to_white = np.linalg.norm((seen - white) * scale * (0.5, 1, 1), axis=-1)
+    to_skin = np.linalg.norm((seen - skin) * scale, axis=-1)
+    found = (to_skin - to_white) / np.maximum(to_skin + to_white, 1e-3)
+    dark = seen[..., 0] < 0.45 * np.minimum(white[0], skin[..., 0])
+    return np.where(dark, 0.0, found)
+
+
+#: How far below or above the landmarks' lower lid the true one is looked for.
+_LOWER: Final = (-0.10, 0.26)
+
+
+def _to_lower_rim(shape: EyeShape, relief: Relief, plate: Picture) -> EyeShape:
+    """The lower lid where the white ends: landmarks lie up to a fifth of the eye too high."""
+    from scipy.ndimage import gaussian_filter1d
+
+    grid = np.linspace(-1, 1, LID)
+    offsets = np.linspace(*_LOWER, 37)
+    rows = shape.lower[None] + offsets[:, None]
+    white = _whiteness(shape, relief, plate, np.broadcast_to(grid, rows.shape), rows)
+    if white is None:
+        return shape
+    # The iris hides the white in the middle: what is not skin's colour belongs to the eye.
+    gain = np.cumsum(np.clip(white + 0.05, -0.5, 0.5), axis=0)
+    cost = -gain + 4.0 * (offsets[:, None] / 0.3) ** 2
+    path = gaussian_filter1d(offsets[cheapest_path(cost, 0.35)], 1.5, mode="nearest")
+    hold = np.clip((1 - np.abs(grid)) / 0.3, 0, 1) ** 0.75
+    return replace(shape, lower=shape.lower + hold * path)
 
 
 def _stretched(shape: EyeShape, start: float, stop: float) -> EyeShape:

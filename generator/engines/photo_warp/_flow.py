@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from primafacie.generator.engines.photo_warp._basis import Bases
+from primafacie.generator.engines.photo_warp._matte import Matte
 from primafacie.generator.engines.photo_warp._relief import Relief
 from primafacie.generator.head import rotation
 
@@ -30,12 +31,15 @@ _SLACK: Final = 4
 @dataclass(frozen=True, slots=True, eq=False)
 class Motion:
     """One frame's movement. weights (K,) of the bases; turn (3, 3) scales and rotates head units
-    into pixels, shift (3,) follows it; rest (3, 3) does what turn does for the photo's own pose."""
+    into pixels, shift (3,) follows it; rest (3, 3) does what turn does for the photo's own pose.
+    tongue: 0 in its bed, 1 between the teeth. breath: 0 to 1, how far the shoulders have risen."""
 
     weights: Doubles
     turn: Doubles
     shift: Doubles
     rest: Doubles
+    tongue: float = 0.0
+    breath: float = 0.0
 
     def place(self, head: Doubles, moved: Doubles) -> Doubles:
         """Plate pixels (..., 2) of head points displaced by `moved`, where the head moves fully."""
@@ -68,6 +72,7 @@ class Field:
     place: Floats
     weight: Floats
     free: Floats
+    breath: Floats
     face: Window
     bases: Floats
     low: Window
@@ -97,7 +102,7 @@ def build_field(bases: Bases) -> Field:
     return Field(
         relief, relief.head.astype(np.float32), relief.place[..., :2].astype(np.float32),
         relief.weight.astype(np.float32), relief.free.astype(np.float32),
-        face, part(upper, face), low, part(lower, low),
+        relief.breath.astype(np.float32), face, part(upper, face), low, part(lower, low),
     )  # fmt: skip
 
 
@@ -136,6 +141,8 @@ def forward(field: Field, motion: Motion) -> tuple[Floats, Floats]:
     turn, rest = motion.turn[:2].astype(np.float32), motion.rest[:2].astype(np.float32)
     rigid = field.head @ turn.T + motion.shift[:2].astype(np.float32) - field.place
     rigid *= field.weight[..., None]
+    if motion.breath:
+        rigid += np.float32(motion.breath) * field.breath
     low = rigid[field.low.cut].copy()
     weights = motion.weights.astype(np.float32)
     rigid[field.face.cut] += _skin(field, weights, field.bases, field.face, turn, rest)
@@ -206,10 +213,13 @@ class Cut:
     mask: Floats
 
 
-def warp(field: Field, plate: Picture, motion: Motion, cut: Cut) -> tuple[Picture, Floats]:
+def warp(
+    field: Field, plate: Picture, motion: Motion, cut: Cut, matte: Matte | None, base: Picture
+) -> tuple[Picture, Floats]:
     """The whole plate, moved, and the backward displacement on the grid.
 
-    What lies outside the moving area is the plate's own pixels.
+    What lies outside the moving area is the base's own pixels; with a matte the wall does not
+    move.
     """
     whole, low = forward(field, motion)
     cell = field.relief.cell
@@ -224,11 +234,20 @@ def warp(field: Field, plate: Picture, motion: Motion, cut: Cut) -> tuple[Pictur
     back = back[:h, :w]
     back[..., 0] += np.arange(x0, x0 + w, dtype=np.float32)
     back[..., 1] += np.arange(y0, y0 + h, dtype=np.float32)[:, None]
-    out = plate.copy()
-    out[y0 : y0 + h, x0 : x0 + w] = cv2.remap(
-        plate, back, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
-    )  # fmt: skip
+    moved = _sample(plate, back, cv2.INTER_CUBIC)
+    where = (slice(y0, y0 + h), slice(x0, x0 + w))
+    if matte is not None:
+        alpha = _sample(matte.alpha, back, cv2.INTER_LINEAR)
+        clean = _sample(matte.clean, back, cv2.INTER_LINEAR) if matte.screen else None
+        moved = matte.lay(moved, alpha, clean, where)
+    out = base.copy()
+    out[where] = moved
     return out, coarse
+
+
+def _sample(picture: Picture, at: Floats, kernel: int) -> Picture:
+    read = cv2.remap(picture, at, None, kernel, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(read, np.uint8)
 
 
 def _enlarge(values: Floats, cell: int) -> Floats:

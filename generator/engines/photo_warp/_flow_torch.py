@@ -18,6 +18,7 @@ from primafacie.generator.engines.photo_warp._flow import (
     Motion,
     Window,
 )
+from primafacie.generator.engines.photo_warp._matte import Matte
 
 Floats = NDArray[np.float32]
 Picture = NDArray[np.uint8]
@@ -26,18 +27,26 @@ Picture = NDArray[np.uint8]
 class TorchField:
     """A Field and its plate on a device."""
 
-    def __init__(self, field: Field, plate: Picture, device: str) -> None:
+    def __init__(
+        self, field: Field, plate: Picture, matte: Matte | None, base: Picture, device: str
+    ) -> None:
         self._field = field
+        self._matte, self._base = matte, base
         self._device = torch.device(device)
         self._plate = plate
         self._head = self._tensor(field.head)  # (gh, gw, 3)
         self._place = self._tensor(field.place)  # (gh, gw, 2)
         self._weight = self._tensor(field.weight)[..., None]
         self._free = self._tensor(field.free)
+        self._breath = self._tensor(field.breath)
         self._bases = self._tensor(field.bases)  # (K, nodes x 3)
         self._low_bases = self._tensor(field.low_bases)
         image = self._tensor(plate.astype(np.float32)).permute(2, 0, 1)[None]
         self._image = image.contiguous()  # (1, 3, H, W)
+        self._wall: Tensor | None = None  # (1, 4, H, W): alpha, then the wall without the person
+        if matte is not None:
+            both = np.dstack([matte.alpha, matte.clean]).astype(np.float32)
+            self._wall = self._tensor(both).permute(2, 0, 1)[None].contiguous()
 
     def _tensor(self, values: NDArray[np.float32]) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(values)).to(self._device)
@@ -64,6 +73,8 @@ class TorchField:
         weights = self._tensor(np.stack([m.weights for m in motions]).astype(np.float32))
         rigid = torch.einsum("hwc,bdc->bhwd", self._head, turn) + shift[:, None, None]
         rigid = (rigid - self._place) * self._weight
+        breath = self._tensor(np.array([m.breath for m in motions], np.float32))
+        rigid = rigid + breath[:, None, None, None] * self._breath
         whole, low = rigid.clone(), rigid[:, *self._field.low.cut].clone()
         face = self._field.face
         whole[:, *face.cut] += self._skin(weights, self._bases, face, turn, rest)
@@ -106,10 +117,26 @@ class TorchField:
             image, grid, mode="bicubic", padding_mode="border", align_corners=True
         )
         moved = read.round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
-        for patch in moved:
-            picture = self._plate.copy()
-            picture[y0 : y0 + h, x0 : x0 + w] = patch
+        walls = self._walls(grid)
+        where = (slice(y0, y0 + h), slice(x0, x0 + w))
+        for index, patch in enumerate(moved):
+            picture = self._base.copy()
+            if self._matte is not None and walls is not None:
+                alpha, clean = walls[index, ..., 0].copy(), walls[index, ..., 1:].copy()
+                patch = self._matte.lay(patch, alpha, clean, where)
+            picture[where] = patch
             yield picture
+
+    def _walls(self, grid: Tensor) -> Picture | None:
+        """Alpha and clean wall (B, h, w, 4), moved."""
+        if self._wall is None:
+            return None
+        read = functional.grid_sample(
+            self._wall.expand(len(grid), -1, -1, -1), grid, mode="bilinear",
+            padding_mode="border", align_corners=True,
+        )  # fmt: skip
+        values = read.round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
+        return np.asarray(values.cpu().numpy(), np.uint8)
 
 
 def _invert(displacement: Tensor, cell: int) -> Tensor:

@@ -25,6 +25,10 @@ _REACH_U: Final = 1.15
 _REACH_V: Final = 1.3
 #: Widths of the upper teeth from the middle outwards, as outer borders in half mouth widths.
 _UPPER: Final = (0.0, 0.30, 0.53, 0.73, 0.89, 1.02)
+#: Light between lips has touched flesh: shadows there are red. Exponents of red, green and blue.
+_WARM: Final = np.array([0.82, 1.05, 1.12], np.float32)
+#: How far the upper teeth reach below the resting lip line, in half widths.
+_OVERHANG: Final = 0.13
 _LOWER: Final = (0.0, 0.19, 0.38, 0.57, 0.74, 0.89)
 
 
@@ -33,8 +37,9 @@ class MouthPaint:
     """Everything about one mouth that does not change.
 
     upper_edge, lower_edge (EDGE, 3) head points; upper_moves, lower_moves (K, EDGE, 3).
-    skull, jaw: RGBA float32 textures in premultiplied colour, u to the right, v downwards, the
-    middle of the mouth in their middle; skull holds the photo's own mouth where it is open.
+    skull, jaw, tongue: RGBA float32 textures in premultiplied colour, u to the right, v downwards,
+    the middle of the mouth in their middle; skull holds the photo's own mouth where it is open.
+    The tongue's tip lies at v = 0. teeth: v of the upper teeth's edge.
     cavity (3,): the dark behind. blur: pixels, matches the photo's sharpness. gap: the photo's
     own aperture in mouth widths.
     """
@@ -48,6 +53,8 @@ class MouthPaint:
     jaw_move: Doubles  # (K, 3): how the lower teeth follow the bases
     skull: Floats
     jaw: Floats
+    tongue: Floats
+    teeth: float
     cavity: Floats
     seam: Floats  # (3,): colour of the line between closed lips
     half_px: float
@@ -74,9 +81,13 @@ def build_mouth(bases: Bases, plate: Picture, upscale: float) -> MouthPaint:
     if lips.open:
         skull = _own_mouth(bases, plate, centre, frame, colours)
     jaw = _lower_jaw(colours, float(lips.lower_edge[EDGE // 2]))
+    teeth = float(lips.upper_edge[EDGE // 2]) + _OVERHANG
+    if lips.open:
+        teeth = max(teeth, float(lips.lower_edge[EDGE // 2]) - 0.03)
     return MouthPaint(
         top, low, upper_moves, lower_moves, centre, frame, jaw_move, skull, jaw,
-        colours.cavity, (0.48 * colours.lip).astype(np.float32), half_px,
+        _tongue_tip(colours), teeth,
+        colours.cavity, (colours.lip * (0.46, 0.37, 0.36)).astype(np.float32), half_px,
         max(0.45, 0.55 * upscale), max(0.0, lips.gap),
     )  # fmt: skip
 
@@ -100,7 +111,7 @@ def _colours(bases: Bases, plate: Picture) -> _Colours:
     # The deepest shadow of the lips, but never lighter than a dark version of them.
     luma = np.array([0.299, 0.587, 0.114])
     shadow = 0.6 * float(np.percentile(lip @ luma, 4)) / max(float(lip_middle @ luma), 1.0)
-    cavity = lip_middle * min(0.27, shadow) * (1.0, 0.88, 0.88)
+    cavity = lip_middle * min(0.27, shadow) * (1.0, 0.80, 0.78)
     # Teeth are as bright as the light and as tinted as the picture; skin and the whites of the
     # eyes tell both, on dark skin the eyes alone.
     white = _eye_white(plate, points)
@@ -167,7 +178,7 @@ def _upper_teeth(colours: _Colours, lip: float) -> Floats:
     """Upper teeth on the dark; their edge reaches a little below the resting lip line."""
     u, v = _texture_grid()
     width = np.abs(u)
-    edge = lip + 0.13 - 0.07 * width**2 - 0.02 * bell(width - 0.41, 0.12)
+    edge = lip + _OVERHANG - 0.07 * width**2 - 0.02 * bell(width - 0.41, 0.12)
     shade, cover = _tooth_row(u, v, _UPPER, edge, -0.55)
     lateral = np.clip(1.05 - 0.72 * width**1.6, 0.10, 1.0)
     # The upper lip throws its shadow on the teeth; they gleam most near the edge.
@@ -193,9 +204,28 @@ def _lower_jaw(colours: _Colours, lip: float) -> Floats:
     lateral = np.clip(0.86 - 0.62 * width**1.6, 0.10, 1.0)
     tooth = colours.cavity + (shade * lateral)[..., None] * (colours.tooth - colours.cavity)
     cover = cover * step(0.95 - width, 0.0, 0.2)
-    alpha = np.maximum(tongue, cover)
-    colour = wet + cover[..., None] * (tooth - wet)
+    # The cheeks close the mouth at its sides: dark flesh, not a hole.
+    wall = 0.85 * step(width, 0.30, 0.85)
+    flesh = colours.lip * np.array([0.46, 0.36, 0.35], np.float32)
+    alpha = np.maximum(np.maximum(tongue, cover), wall)
+    colour = flesh + tongue[..., None] * (wet - flesh)
+    colour = colour + cover[..., None] * (tooth - colour)
     return _premultiplied(colour, alpha)
+
+
+def _tongue_tip(colours: _Colours) -> Floats:
+    """The tongue as it rises to the teeth: a rounded tip with a wet gleam and a soft groove."""
+    u, v = _texture_grid()
+    wide = 0.46 + 0.16 * step(v, 0.0, 0.5)
+    round_ = np.hypot(u / wide, np.minimum(v - 0.16, 0.0) / 0.16)
+    cover = step(1.0 - round_, -0.02, 0.10)
+    side = np.clip(1.0 - 0.45 * np.abs(u / wide) ** 3, 0.3, 1.0)
+    gleam = 1.0 + 0.24 * bell(u, 0.24) * bell(v - 0.10, 0.07)
+    groove = 1.0 - 0.16 * bell(u, 0.06) * step(v, 0.10, 0.30)
+    deep = 1.0 - 0.35 * step(v, 0.10, 0.60)
+    edge = 0.80 + 0.20 * step(v, 0.0, 0.08)
+    colour = 1.2 * colours.tongue * (side * gleam * groove * deep * edge)[..., None]
+    return _premultiplied(colour, cover)
 
 
 def _own_mouth(
@@ -293,15 +323,18 @@ def paint_mouth(paint: MouthPaint, motion: Motion, opening: Opening, picture: Pi
     inside = _interior(paint, motion, (left, top), size)
     # Light comes in through the lips: the middle of a wide opening is bright, rims are dark.
     light = cv2.GaussianBlur(mask, (0, 0), max(0.6, 0.11 * paint.half_px))
+    # A narrow slit is all rim, yet the teeth right behind it are lit.
+    light = light / float(np.clip(light.max(), 0.42, 1.0))
     if paint.gap > 0:
         # The photo's own mouth brings its own shading; only what is new is darkened.
         grown = min(1.0, max(0.0, float(tall.max()) / (2 * paint.half_px) / paint.gap - 1.0))
         shade = np.clip(1.0 - 0.45 * grown * (1 - light), 0, 1)
         # Little light gets through lips that are about to meet.
-        shade = shade * (0.2 + 0.8 * float(step(tall.max() / paint.half_px, 0.0, 0.16)))
+        shade = shade * (0.38 + 0.62 * float(step(tall.max() / paint.half_px, 0.0, 0.11)))
     else:
         shade = np.clip(0.16 + 1.0 * light, 0.0, 1.0)
-    inside = paint.cavity * 0.9 * (1 - shade[..., None]) + inside * shade[..., None]
+    warm = np.asarray(shade, np.float32)[..., None] ** _WARM
+    inside = paint.cavity * 0.9 * (1 - warm) + inside * warm
     inside = cv2.GaussianBlur(inside, (0, 0), paint.blur)
     area = picture[top:bottom, left:right]
     around = cv2.GaussianBlur(mask, (0, 0), max(0.6, 0.07 * paint.half_px))
@@ -343,15 +376,35 @@ def _interior(
     jaw_shift = motion.weights @ paint.jaw_move
     # Rounded lips come forward and leave the teeth in the dark.
     rounded = motion.weights[INDEX["pucker"]] + 0.55 * motion.weights[INDEX["funnel"]]
-    dark = 1.0 - (0.30 if paint.gap > 0 else 0.72) * float(step(rounded, 0.1, 0.9))
+    drawn = float(step(rounded, 0.1, 0.9))
+    dark = 1.0 - (0.45 if paint.gap > 0 else 0.66) * drawn
     deep = float(np.abs(paint.frame[:, 0]).max())
-    skull = _lay(paint, motion, paint.skull, np.array([0, 0, -0.18 * deep]), corner, size)
-    back = jaw_shift + np.array([0, 0, -0.30 * deep])
-    jaw = _lay(paint, motion, paint.jaw, back, corner, size)
+    down = paint.frame[:, 1]
+    back = np.array([0.0, 0.0, -0.18 * deep])
+    teeth = back - (0.0 if paint.gap > 0 else 0.10 * drawn) * down
+    jaw_at = jaw_shift + np.array([0, 0, -0.30 * deep]) + 0.16 * drawn * down
     picture = paint.cavity + np.zeros((size[1], size[0], 3), np.float32)
-    picture = picture * (1 - jaw[..., 3:]) + jaw[..., :3]
-    picture = picture * (1 - skull[..., 3:]) + skull[..., :3]
-    return np.asarray(paint.cavity + dark * (picture - paint.cavity), np.float32)
+    picture = _over(picture, _lay(paint, motion, paint.jaw, jaw_at, corner, size))
+    raised = float(np.clip(motion.tongue, 0.0, 1.0))
+    between = float(step(raised, 0.65, 0.9))
+    tip = None
+    if raised > 0.02:
+        # From its bed behind the lower teeth up to the upper ones; for th a little over them.
+        bed = jaw_shift + (paint.teeth + 0.30) * down
+        goal = 0.2 * jaw_shift + (paint.teeth - 0.07 - 0.05 * between) * down
+        rise = float(step(raised, 0.0, 0.55))
+        where = bed + rise * (goal - bed) + np.array([0, 0, -0.20 * deep])
+        tip = _lay(paint, motion, paint.tongue, where, corner, size)
+        tip = tip * float(step(raised, 0.02, 0.2))
+        picture = _over(picture, tip)
+    picture = _over(picture, _lay(paint, motion, paint.skull, teeth, corner, size))
+    if tip is not None and between > 0:
+        picture = _over(picture, tip * between)
+    return np.asarray(paint.cavity + dark**_WARM * (picture - paint.cavity), np.float32)
+
+
+def _over(picture: Floats, layer: Floats) -> Floats:
+    return np.asarray(picture * (1 - layer[..., 3:]) + layer[..., :3], np.float32)
 
 
 def _lay(

@@ -29,7 +29,8 @@ class Relief:
     place (gh, gw, 3): the node in plate pixels with its depth. head (gh, gw, 3): the same point in
     head units. weight (gh, gw): share of the head's movement. free (gh, gw, 2): how freely x and y
     may move, 0 at borders of the photo. outside (gh, gw): distance to the face outline in face
-    heights, 0 inside. points (68, 3) and mesh (468, 3): in plate pixels with depth.
+    heights, 0 inside. points (68, 3) and mesh (468, 3): in plate pixels with depth. breath
+    (gh, gw, 2): pixels that shoulders rise with a full breath.
     """
 
     x0: int
@@ -45,6 +46,7 @@ class Relief:
     mesh: Doubles
     face_width: float
     face_height: float
+    breath: Doubles
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -87,7 +89,7 @@ def shape_relief(view: View, photo_mesh: Doubles, photo_points: Doubles, measure
         x0, y0, cell, place, pose.to_head(place),
         _head_weight(mesh, pose, x, y, width, height, cell),
         _freedom(view, x, y, height), gap / height, pose,
-        np.c_[points, mesh[MESH_OF_68, 2]], mesh, width, height,
+        np.c_[points, mesh[MESH_OF_68, 2]], mesh, width, height, _breath(mesh, x, y, height),
     )  # fmt: skip
 
 
@@ -101,6 +103,9 @@ def _ellipse(mesh: Doubles, width: float, height: float) -> tuple[Doubles, float
 
 #: Beyond this many radii nothing moves.
 _REACH: Final = 1.75
+#: How far below the chin breathing is seen, and how far a breath lifts, in face heights.
+_CHEST: Final = 1.5
+_LIFT: Final = 0.014
 
 
 def _grid(view: View, mesh: Doubles, width: float, height: float) -> tuple[int, int, int, int, int]:
@@ -108,6 +113,8 @@ def _grid(view: View, mesh: Doubles, width: float, height: float) -> tuple[int, 
     radius = _REACH * max(across, up, down)
     low = np.floor(centre - radius).astype(int)
     high = np.ceil(centre + radius).astype(int)
+    # Shoulders breathe below the head's own reach.
+    high[1] = max(high[1], int(mesh[152, 1] + _CHEST * height))
     plate_h, plate_w = view.plate.shape[:2]
     left, top = max(0, int(low[0])), max(0, int(low[1]))
     right, bottom = min(plate_w, int(high[0])), min(plate_h, int(high[1]))
@@ -175,6 +182,15 @@ def _head_weight(
     neck = (below - (-s * chin[0] + c * chin[1])) / height
     weight = weight * (1.0 - step(neck, -0.05, 0.57))
     return np.asarray(cv2.GaussianBlur(weight, (0, 0), max(0.6, 8.0 / cell * 1.0)))
+
+
+def _breath(mesh: Doubles, x: Doubles, y: Doubles, height: float) -> Doubles:
+    """Shoulders rise and widen a little; the head and the wall stay."""
+    below, beside = (y - mesh[152, 1]) / height, (x - mesh[152, 0]) / height
+    share = step(below, 0.18, 0.75) * (1.0 - step(below, 1.0, _CHEST))
+    share = share * (1.0 - step(np.abs(beside), 0.85, 1.3))
+    wide = 0.35 * beside * _LIFT * height * share
+    return np.dstack([wide, -_LIFT * height * share])
 
 
 def head_room(view: View, relief: Relief) -> float:

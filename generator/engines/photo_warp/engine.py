@@ -10,7 +10,7 @@ drifts however long the clip.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
@@ -35,6 +35,7 @@ from primafacie.generator.engines.photo_warp._flow import (
     warp,
 )
 from primafacie.generator.engines.photo_warp._lips import find_lips
+from primafacie.generator.engines.photo_warp._matte import Matte, find_matte, on_green
 from primafacie.generator.engines.photo_warp._mouth import (
     MouthPaint,
     build_mouth,
@@ -42,12 +43,13 @@ from primafacie.generator.engines.photo_warp._mouth import (
     open_mouth,
     paint_mouth,
 )
-from primafacie.generator.engines.photo_warp._relief import head_room, shape_relief
+from primafacie.generator.engines.photo_warp._relief import Relief, head_room, shape_relief
 from primafacie.generator.engines.photo_warp._rig import Rig, build_rig, lips_meet
 from primafacie.generator.engines.photo_warp._shade import Shade, apply_shade, build_shade
 from primafacie.generator.engines.photo_warp._view import View, face_mesh, frame_view
+from primafacie.generator.errors import EngineError
 from primafacie.generator.info import EngineInfo
-from primafacie.generator.motion import MAX_PITCH, MAX_ROLL, MAX_YAW, MotionTrack
+from primafacie.generator.motion import COLUMN, MAX_PITCH, MAX_ROLL, MAX_YAW, MotionTrack
 from primafacie.generator.permit import Admission, require
 
 if TYPE_CHECKING:
@@ -70,7 +72,9 @@ _BATCH: Final = 8
 @dataclass(frozen=True, slots=True, eq=False)
 class Avatar:
     """A portrait made ready; width and height are the frames'. yaw_range: degrees the head may
-    turn either way. room: share of its movement that the photo's borders leave to the head."""
+    turn either way. room: share of its movement that the photo's borders leave to the head.
+    matte: None where person and wall cannot be told apart; the wall then gives a little. base:
+    the plate as it looks when nothing moves."""
 
     view: View
     field: Field
@@ -80,6 +84,8 @@ class Avatar:
     eyes: tuple[EyePaint, EyePaint]
     yaw_range: tuple[float, float]
     room: float
+    matte: Matte | None
+    base: Picture
 
     @property
     def width(self) -> int:
@@ -117,12 +123,13 @@ class PhotoWarp:
         bases = build_bases(relief, lips, eyes)
         first, second = (build_eye(relief, shape, view.plate) for shape in eyes)
         yaw = relief.pose.angles[0]
+        matte, base = _background(view.plate, relief, controls)
         return Avatar(
             view, build_field(bases), build_rig(bases), build_shade(bases, view.plate),
             build_mouth(bases, view.plate, max(1.0, view.scale)), (first, second),
             # A head that is already turned has less left on that side.
             (-MAX_YAW - 0.5 * min(0.0, yaw), MAX_YAW - 0.5 * max(0.0, yaw)),
-            head_room(view, relief),
+            head_room(view, relief), matte, base,
         )  # fmt: skip
 
     def render(self, admission: Admission, avatar: Avatar, track: MotionTrack) -> Iterator[Picture]:
@@ -135,17 +142,19 @@ class PhotoWarp:
     def _render_singly(
         self, admission: Admission, avatar: Avatar, track: MotionTrack
     ) -> Iterator[Picture]:
-        speaking = lips_meet(track)
+        speaking, breaths = lips_meet(track), _breaths(track)
         for index in range(len(track)):
             require(admission)
-            motion, eyes = _pose_frame(avatar, track, index, speaking)
+            motion, eyes = _pose_frame(avatar, track, index, speaking, breaths)
             if motion is None:
-                yield avatar.view.window.copy()
+                yield _window_of(avatar, avatar.base)
                 continue
             opening = open_mouth(avatar.mouth, motion)
             relief = avatar.field.relief
             cut = cut_below(opening, relief.x0, relief.y0, avatar.mouth.half_px)
-            picture, back = warp(avatar.field, avatar.view.plate, motion, cut)
+            picture, back = warp(
+                avatar.field, avatar.view.plate, motion, cut, avatar.matte, avatar.base
+            )
             yield _finish(avatar, motion, eyes, picture, back)
 
     def _render_in_batches(
@@ -153,13 +162,13 @@ class PhotoWarp:
     ) -> Iterator[Picture]:
         from primafacie.generator.engines.photo_warp._flow_torch import TorchField
 
-        field = TorchField(avatar.field, avatar.view.plate, self._device)
+        field = TorchField(avatar.field, avatar.view.plate, avatar.matte, avatar.base, self._device)
         relief = avatar.field.relief
-        speaking = lips_meet(track)
+        speaking, breaths = lips_meet(track), _breaths(track)
         for start in range(0, len(track), _BATCH):
             require(admission)
             frames = [
-                _pose_frame(avatar, track, i, speaking)
+                _pose_frame(avatar, track, i, speaking, breaths)
                 for i in range(start, min(start + _BATCH, len(track)))
             ]
             motions = [motion for motion, _ in frames if motion is not None]
@@ -170,9 +179,16 @@ class PhotoWarp:
             pictures = iter(field.warp(motions, cuts) if motions else ())
             for motion, eyes in frames:
                 if motion is None:
-                    yield avatar.view.window.copy()
+                    yield _window_of(avatar, avatar.base)
                 else:
                     yield _finish(avatar, motion, eyes, *next(pictures))
+
+
+def photo_warp(data: bytes, sha256: str, licence: str) -> PhotoWarp:
+    """The engine as the registry makes it; it has no weights and takes no file."""
+    if data:
+        raise EngineError("photo-warp takes no file")
+    return PhotoWarp()
 
 
 def _finish(
@@ -183,14 +199,51 @@ def _finish(
     for paint, eye in zip(avatar.eyes, eyes, strict=True):
         paint_eye(paint, eye, motion, picture)
     paint_mouth(avatar.mouth, motion, open_mouth(avatar.mouth, motion), picture)
+    return _window_of(avatar, picture)
+
+
+def _window_of(avatar: Avatar, picture: Picture) -> Picture:
     view = avatar.view
-    return np.ascontiguousarray(
-        picture[view.top : view.top + view.height, view.left : view.left + view.width]
-    )
+    return picture[view.top : view.top + view.height, view.left : view.left + view.width].copy()
+
+
+def _background(plate: Picture, relief: Relief, controls: Controls) -> tuple[Matte | None, Picture]:
+    matte = find_matte(plate, relief)
+    if controls.background == "green":
+        matte = on_green(matte)
+        return matte, matte.lay(plate, matte.alpha, matte.clean, ...)
+    return (matte if matte.sure else None), plate
+
+
+#: Seconds from breath to breath; a clip holds whole breaths, so that it can be looped.
+_BREATH: Final = 4.0
+
+
+def _breaths(track: MotionTrack) -> int:
+    """Whole breaths in a clip; people who do not move do not breathe either."""
+    seconds = len(track) / track.fps
+    if seconds < 0.75 * _BREATH or not _moves(track):
+        return 0
+    return max(1, round(seconds / _BREATH))
+
+
+def _breath(track: MotionTrack, index: int, breaths: int) -> float:
+    """How far the shoulders have risen in a frame, 0 to 1."""
+    phase = (index / len(track) * breaths) % 1.0
+    # In is quicker than out, with a rest before the next.
+    bent = phase / 0.8 if phase < 0.4 else min(1.0, 0.5 + (phase - 0.4) / 1.04)
+    return float(0.5 - 0.5 * np.cos(2 * np.pi * bent))
+
+
+def _moves(track: MotionTrack) -> bool:
+    """Whether anything changes in the clip's first minute; a still photo stays one."""
+    head = min(len(track), int(60 * track.fps))
+    return any(bool((part[1:head] != part[:1]).any()) for part in
+               (track.pose, track.gaze, track.coeffs))  # fmt: skip
 
 
 def _pose_frame(
-    avatar: Avatar, track: MotionTrack, index: int, speaking: bool
+    avatar: Avatar, track: MotionTrack, index: int, speaking: bool, breaths: int = 0
 ) -> tuple[Motion | None, tuple[EyeMotion, EyeMotion]]:
     """One frame's motion, None when nothing moves."""
     coeffs, pose = track.coeffs[index], track.pose[index].astype(np.float64)
@@ -207,7 +260,10 @@ def _pose_frame(
         np.clip(pose[5], *_SCALES),
     ])  # fmt: skip
     zoom = avatar.view.zoom
-    still = not weights.any() and right.still and left.still and zoom == 1.0
+    breath = _breath(track, index, breaths)
+    still = not weights.any() and not breath and right.still and left.still and zoom == 1.0
     if still and np.array_equal(pose, (0, 0, 0, 0, 0, 1)):
         return None, (right, left)
-    return move_head(avatar.field.relief, pose, weights, zoom), (right, left)
+    motion = move_head(avatar.field.relief, pose, weights, zoom)
+    tongue = float(np.clip(coeffs[COLUMN["tongueOut"]], 0, 1))
+    return replace(motion, tongue=tongue, breath=breath), (right, left)
