@@ -20,7 +20,8 @@ class UnsealedClip:
     mono at 48 kHz in [-1, 1]. `engines` are (name, version), the renderer first. `report` says
     what else made it: weights, licences, sandbox level, notes, as (name, value) in plain ASCII.
     The clip can be neither pickled nor printed in full, so that no error report, cache or
-    debugger carries an unmarked frame off.
+    debugger carries an unmarked frame off. `motion` is the movement as a file in the format that
+    was asked for, without any statement in it; b"" when none was.
     """
 
     width: int
@@ -31,6 +32,7 @@ class UnsealedClip:
     sound: NDArray[np.float32] = field(repr=False)
     engines: tuple[tuple[str, str], ...] = ()
     report: tuple[tuple[str, str], ...] = ()
+    motion: bytes = field(default=b"", repr=False)
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("an unsealed clip cannot be saved")

@@ -16,7 +16,11 @@ class Weights:
 
 @dataclass(frozen=True, slots=True)
 class EngineInfo:
-    """An engine's visiting card; it goes into the log and into every report."""
+    """An engine's visiting card; it goes into the log and into every report.
+
+    deterministic: the same input gives the same bytes. exact: a renderer gives the photo back when
+    nothing moves.
+    """
 
     name: str
     version: str
@@ -24,3 +28,4 @@ class EngineInfo:
     weights: tuple[Weights, ...] = ()
     max_side: int = 1080
     deterministic: bool = True
+    exact: bool = True

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from primafacie.generator.child import Child, Wire, wire_from_arguments
 from primafacie.generator.clip import UnsealedClip
+from primafacie.generator.engine import MotionEngine, RenderEngine
 from primafacie.generator.errors import (
     EngineError,
     GeneratorError,
@@ -30,10 +31,13 @@ from primafacie.generator.errors import (
 )
 from primafacie.generator.info import EngineInfo, Weights
 from primafacie.generator.permit import Permit, PermitLock
+from primafacie.generator.registry import Ensemble, motion_engine, render_engine
 
 START_DEADLINE: Final = 120.0  # seconds for a cold start, imports included
 WORK_DEADLINE: Final = 300.0  # seconds until the first frame
 FRAME_DEADLINE: Final = 60.0  # seconds between frames
+BUILT_IN: Final = Ensemble()
+LARGEST_MOTION: Final = 32 * 1024 * 1024  # bytes of a motion file
 _ERRORS: Final[dict[str, type[GeneratorError]]] = {
     e.__name__: e for e in (PermitError, PortraitError, VoiceError, EngineError)
 }
@@ -41,12 +45,14 @@ _ERRORS: Final[dict[str, type[GeneratorError]]] = {
 
 @dataclass(frozen=True, slots=True)
 class StudioTrust:
-    """What a studio is told at its start: public keys, its own name, where its ledger lies."""
+    """What a studio is told at its start: public keys, its own name, where its ledger lies, and
+    which engines perform."""
 
     permit_keys: tuple[tuple[str, bytes], ...]
     log_vkeys: tuple[str, ...]
     audience: str
     ledger: Path
+    engines: Ensemble = BUILT_IN
 
     def lock_in(self) -> dict[str, Any]:
         """As a JSON object for the child."""
@@ -55,6 +61,7 @@ class StudioTrust:
             "log_vkeys": list(self.log_vkeys),
             "audience": self.audience,
             "ledger": str(self.ledger),
+            "engines": self.engines.to_json(),
         }
 
 
@@ -99,6 +106,9 @@ class Studio:
             if not (0 < width <= 4096 and 0 < height <= 4096 and 0 < count <= 10**6):
                 raise EngineError("the studio announced an impossible clip")
             sound = np.frombuffer(wire.receive(FRAME_DEADLINE), np.float32)
+            motion = bytes(wire.receive(FRAME_DEADLINE))
+            if len(motion) > LARGEST_MOTION:
+                raise EngineError("the studio announced an impossible clip")
         except (KeyError, TypeError, ValueError, EngineError) as error:
             self.close()
             raise EngineError("the studio's answer could not be understood") from error
@@ -111,6 +121,7 @@ class Studio:
             sound=sound,
             engines=engines,
             report=report,
+            motion=motion,
         )
 
     def _frames(
@@ -209,7 +220,14 @@ def _serve(wire: Wire) -> None:
 
     trust = wire.receive_json()
     ledger = Ledger(Path(trust["ledger"]))
-    level = sandbox.enter()
+    try:
+        chosen = Ensemble.from_json(trust["engines"])
+        files = chosen.motion.read(), chosen.render.read()  # the last files read by name
+        level = sandbox.enter()
+        engines = motion_engine(chosen.motion, files[0]), render_engine(chosen.render, files[1])
+    except EngineError as error:
+        wire.send_json({"error": "EngineError", "message": str(error)})
+        return
     lock = PermitLock(
         permit_keys={k: base64.b64decode(v) for k, v in trust["permit_keys"].items()},
         log_vkeys=tuple(trust["log_vkeys"]),
@@ -220,9 +238,9 @@ def _serve(wire: Wire) -> None:
     wire.send_json({"sandbox": str(level)})
     while True:
         head = wire.receive_json()
-        photo, voice, params = (bytes(wire.receive()) for _ in range(3))
+        work = (bytes(wire.receive()), bytes(wire.receive()), bytes(wire.receive()))
         try:
-            _perform(wire, lock, _permit_from_json(head), photo, voice, params, str(level))
+            _perform(wire, lock, _permit_from_json(head), work, engines, str(level))
         except GeneratorError as error:
             wire.send_json({"error": type(error).__name__, "message": str(error)})
         except Exception as error:  # the kind may be told, the contents may hold the material
@@ -231,23 +249,22 @@ def _serve(wire: Wire) -> None:
 
 
 def _load() -> None:
-    """Import the engines before the first permit comes: two minutes are all a permit has."""
-    from primafacie.generator.engines import speech_motion  # noqa: F401
-    from primafacie.generator.engines.photo_warp import engine  # noqa: F401
+    """Import the rest before the first permit comes: two minutes are all a permit has."""
+    from primafacie.generator.exports import export  # noqa: F401
     from primafacie.generator.faces import find_faces
 
     find_faces(np.zeros((64, 64, 3), np.uint8))
 
 
 def _perform(
-    wire: Wire, lock: PermitLock, permit: Permit, photo: bytes, voice: bytes, params: bytes,
-    level: str,
+    wire: Wire, lock: PermitLock, permit: Permit, work: tuple[bytes, bytes, bytes],
+    engines: tuple[MotionEngine, RenderEngine], level: str,
 ) -> None:  # fmt: skip
+    photo, voice, params = work
     admission = lock.spend(permit, photo, voice, params)
     try:
         from primafacie.generator.controls import Controls
-        from primafacie.generator.engines.photo_warp.engine import PhotoWarp
-        from primafacie.generator.engines.speech_motion import SpeechMotion
+        from primafacie.generator.exports import export
         from primafacie.generator.portrait import Portrait
         from primafacie.generator.voice import decode
 
@@ -257,7 +274,7 @@ def _perform(
             raise PermitError("the picture asked for is larger than the permit allows")
         spoken = decode(voice, longest=claims.maxSeconds)
         portrait = Portrait.from_bytes(photo)
-        motion, render = SpeechMotion(), PhotoWarp()
+        motion, render = engines
         track = motion.drive(admission, spoken, controls)
         avatar = render.prepare(admission, portrait, controls)
         frames = render.render(admission, avatar, track)
@@ -275,7 +292,11 @@ def _perform(
             }
         )
         wire.send(np.ascontiguousarray(spoken.native, np.float32).view(np.uint8).data)
+        wire.send(export.write(track, controls.motion) if controls.motion else b"")
+        shape = (avatar.height, avatar.width, 3)
         for frame in frames:
+            if frame.shape != shape or frame.dtype != np.uint8:
+                raise EngineError("the engine drew a frame of another size or kind")
             wire.send(np.ascontiguousarray(frame).reshape(-1).data)
         wire.send_json({"end": True})
     finally:
