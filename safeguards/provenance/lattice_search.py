@@ -110,6 +110,43 @@ class LatticeSearch:
         z = 0.0 if best is None else best.z
         return PictureReading(MarkStatus.NONE, confidence=z, scheme=PICTURE_SCHEME)
 
+    def read_at(self, frames: Iterable[object], geometry: Geometry) -> PictureReading:
+        """Return what the frames carry at one known geometry without rotation, and nothing else."""
+        seen = self._seen_at(frames, geometry)
+        if seen is not None:
+            spectrum, hit = seen
+            reading = self._decode(hit, spectrum) if hit.z >= _FIXED_Z else None
+            if reading is not None:
+                return reading
+        return PictureReading(MarkStatus.NONE, scheme=PICTURE_SCHEME)
+
+    def z_at(self, frames: Iterable[object], geometry: Geometry) -> float:
+        """Return the pilots' correlation in standard deviations at one known geometry."""
+        seen = self._seen_at(frames, geometry)
+        return 0.0 if seen is None else seen[1].z
+
+    def _seen_at(
+        self, frames: Iterable[object], geometry: Geometry
+    ) -> tuple[Spectrum, _Hit] | None:
+        usable = sample(frames, FRAMES_READ)
+        if not usable or not self._patterns:
+            return None
+        height, width = usable[0].shape[:2]
+        top, left, bottom, right = geometry.roi
+        rows = slice(round(top * height), round(bottom * height))
+        columns = slice(round(left * width), round(right * width))
+        parts = [_usable(frame[rows, columns]) for frame in usable]
+        planes = [residual(canonical(part)) for part in parts if part is not None]
+        if not planes:
+            return None
+        plane = _mean(planes)
+        spectrum = measure(plane, geometry.scale_y, geometry.scale_x)
+        turned = spectrum.turned(geometry.flip_y, geometry.flip_x, geometry.transposed)
+        side = CANONICAL_SHORT_SIDE
+        shift = (geometry.shift_y * side, geometry.shift_x * side)
+        pattern = self._patterns[0]
+        return spectrum, _Hit(pattern.pilot_z(turned, shift), pattern, geometry, plane)
+
     def _stages(self, frames: list[Frame], effort: Effort) -> Iterator[PictureReading | None]:
         planes = [residual(canonical(frame)) for frame in frames]
         mean = _mean(planes)

@@ -34,7 +34,6 @@ from primafacie.safeguards.provenance.reading import (
     Geometry,
     MarkStatus,
     PictureReading,
-    PictureSpan,
     SoundReading,
 )
 from primafacie.safeguards.provenance.residual import Frame
@@ -61,7 +60,6 @@ __all__ = [
     "PictureMarker",
     "PicturePlan",
     "PictureReading",
-    "PictureSpan",
     "Preset",
     "Scheme",
     "SoundReading",
@@ -69,7 +67,6 @@ __all__ = [
     "parse_soft_binding",
     "read_picture",
     "read_sound",
-    "read_spans",
     "soft_binding_value",
 ]
 
@@ -82,7 +79,7 @@ Preset = Literal["robust", "standard", "hd"]
 
 PRESETS: dict[Preset, StrengthGoal] = {
     "robust": StrengthGoal(start_db=42.5, needed=24.0, plenty=32.0),
-    "standard": StrengthGoal(start_db=44.5, needed=21.0, plenty=26.0),
+    "standard": StrengthGoal(start_db=45.2, needed=21.0, plenty=26.0),
     "hd": StrengthGoal(start_db=47.0, needed=19.0, plenty=22.0),
 }
 
@@ -150,28 +147,6 @@ def read_picture(
     return next((one for one in readings if one.status is MarkStatus.PRESENT), readings[0])
 
 
-def read_spans(
-    frames: Sequence[object], fps: float, keys: Sequence[MarkKeys], *, window_s: float = 2.0
-) -> tuple[PictureSpan, ...]:
-    """Return what each stretch of a longer clip carries: windows of `window_s` seconds, equal
-    neighbours joined.
-
-    Finds marked pieces spliced into other material, to half a window. Never raises.
-    """
-    length = max(1, round(window_s * fps)) if fps > 0 and window_s > 0 else max(1, len(frames))
-    spans: list[PictureSpan] = []
-    for start in range(0, len(frames), length):
-        window = frames[start : start + length]
-        reading = read_picture(window, keys)
-        begin, end = start / max(fps, 1e-6), (start + len(window)) / max(fps, 1e-6)
-        if spans and _same_finding(spans[-1].reading, reading):
-            stronger = max(spans[-1].reading, reading, key=lambda one: one.confidence)
-            spans[-1] = PictureSpan(spans[-1].start_s, end, stronger)
-        else:
-            spans.append(PictureSpan(begin, end, reading))
-    return tuple(spans)
-
-
 def soft_binding_value(asset_number: int, epoch: int) -> bytes:
     """Return the value of a C2PA soft binding for this scheme: number (8 bytes) and epoch (2), big
     endian.
@@ -206,10 +181,6 @@ def read_sound(pcm: object, rate: int, keys: Sequence[MarkKeys]) -> SoundReading
     are enough.
     """
     return find_sound(pcm, rate, [_sound_pattern(each) for each in keys])
-
-
-def _same_finding(one: PictureReading, other: PictureReading) -> bool:
-    return (one.status, one.asset_number) == (other.status, other.asset_number)
 
 
 def _read_lattice(frames: Sequence[Frame], keys: Sequence[MarkKeys], deep: bool) -> PictureReading:
