@@ -13,9 +13,10 @@ import base64
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, Literal
 
 from primafacie.audit.entry import format_time
+from primafacie.safeguards.errors import ManifestError
 from primafacie.safeguards.provenance.order import SealOrder
 from primafacie.safeguards.provenance.rubric import ALGORITHMIC, COMPOSITE_TRAINED, TRAINED
 
@@ -26,6 +27,8 @@ POLICY = "org.primafacie.policy"
 TRANSPARENCY = "org.primafacie.transparency"
 REPORT = "org.primafacie.report"
 SOFT_BINDING = "c2pa.soft-binding"
+FORMATS: Final = {"film": "video/mp4", "still": "image/png", "sound": "audio/wav"}
+_ONLY_INPUT: Final = {"still": "photo", "sound": "voice"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,22 +40,34 @@ class Binding:
     value: bytes
 
 
-def compose(order: SealOrder, bindings: tuple[Binding, ...], duration_ms: int) -> dict[str, Any]:
-    """The manifest definition for the C2PA builder; ManifestError when the order is wrong."""
+Part = Literal["film", "still", "sound"]
+
+
+def compose(
+    order: SealOrder, bindings: tuple[Binding, ...], duration_ms: int, part: Part = "film"
+) -> dict[str, Any]:
+    """The manifest definition for the C2PA builder; ManifestError when the order is wrong.
+
+    `part`: the film, one frame of it, or its sound alone. Each names what went into it and nothing
+    else: a still holds no voice, so it is no composite; a sound shows no face.
+    """
     order.check()
+    if part == "sound" and order.voice_is_real:
+        raise ManifestError("a person's recording alone is nothing that was generated here")
+    own = uuid.UUID(order.asset_uuid) if part == "film" else uuid.uuid4()
     return {
         "claim_generator_info": [
             {"name": order.producer, "version": order.version, "specVersion": SPEC_VERSION}
         ],
         "vendor": VENDOR,
-        "title": order.title,
-        "format": "video/mp4",
-        "instance_id": f"urn:uuid:{uuid.UUID(order.asset_uuid)}",
-        "ingredients": _ingredients(order.voice_is_real),
+        "title": order.title if part == "film" else f"primafacie-{order.asset_uuid}-{part}",
+        "format": FORMATS[part],
+        "instance_id": f"urn:uuid:{own}",
+        "ingredients": _ingredients(order.voice_is_real, part),
         "assertions": [
-            _created("c2pa.actions.v2", _actions(order)),
+            _created("c2pa.actions.v2", _actions(order, part)),
             *(_created(SOFT_BINDING, _soft_binding(b, duration_ms)) for b in bindings),
-            _created("c2pa.ai-disclosure", _ai_disclosure(order)),
+            *([] if part == "sound" else [_created("c2pa.ai-disclosure", _ai_disclosure(order))]),
             _gathered("cawg.training-mining", _no_training()),
             _created(CONSENT, _consent(order)),
             _created(POLICY, _policy(order)),
@@ -69,9 +84,9 @@ def _gathered(label: str, data: Mapping[str, Any]) -> dict[str, Any]:
     return {"label": label, "data": dict(data)}
 
 
-def _ingredients(voice_is_real: bool) -> list[dict[str, str]]:
+def _ingredients(voice_is_real: bool, part: Part) -> list[dict[str, str]]:
     """Byte-less: a title and a random id each, so that a reader learns only that they existed."""
-    return [
+    both = [
         {
             "title": "Source portrait (withheld)",
             "format": "image/jpeg",
@@ -91,14 +106,15 @@ def _ingredients(voice_is_real: bool) -> list[dict[str, str]]:
             else "A synthetic voice that drove the face and is heard in this file.",
         },
     ]
+    return [one for one in both if part == "film" or one["label"] == _ONLY_INPUT[part]]
 
 
-def _actions(order: SealOrder) -> dict[str, Any]:
-    actions = [_creation(order)]
-    if order.voice_is_real:
+def _actions(order: SealOrder, part: Part) -> dict[str, Any]:
+    actions = [_sounded(order) if part == "sound" else _creation(order, part)]
+    if order.voice_is_real and part == "film":
         actions.append({"action": "c2pa.placed", "parameters": {"ingredientIds": ["voice"]}})
     agent = {"name": order.producer, "version": order.version}
-    if order.label is not None:
+    if order.label is not None and part != "sound":
         actions.append(
             {
                 "action": "c2pa.addedText",
@@ -111,14 +127,27 @@ def _actions(order: SealOrder) -> dict[str, Any]:
     return {"allActionsIncluded": True, "actions": actions}
 
 
-def _creation(order: SealOrder) -> dict[str, Any]:
+def _sounded(order: SealOrder) -> dict[str, Any]:
+    """A voice that its uploader declared synthetic; what made it is not known here."""
+    return {
+        "action": "c2pa.created",
+        "when": format_time(order.when),
+        "digitalSourceType": TRAINED,
+        "softwareAgent": {"name": order.producer, "version": order.version},
+        "description": "A voice that was declared synthetic; no person said this.",
+        "parameters": {"ingredientIds": ["voice"]},
+    }
+
+
+def _creation(order: SealOrder, part: Part) -> dict[str, Any]:
     name, version = order.engines[0]
-    inputs = ["photo"] if order.voice_is_real else ["photo", "voice"]
+    real = order.voice_is_real and part == "film"
+    inputs = ["photo"] if real or part == "still" else ["photo", "voice"]
     report = [{"name": n, "version": v} for n, v in order.engines]
     return {
         "action": "c2pa.created",
         "when": format_time(order.when),
-        "digitalSourceType": COMPOSITE_TRAINED if order.voice_is_real else TRAINED,
+        "digitalSourceType": COMPOSITE_TRAINED if real else TRAINED,
         "softwareAgent": {"name": name, "version": version},
         "description": "A portrait was animated to speak; the person did not say this on camera.",
         "parameters": {
@@ -130,7 +159,7 @@ def _creation(order: SealOrder) -> dict[str, Any]:
 
 def _soft_binding(binding: Binding, duration_ms: int) -> dict[str, Any]:
     """The value as base64 text: JSON has no byte strings, and text is what others ship too."""
-    span = {"timespan": {"start": 0, "end": duration_ms}}
+    span = {"timespan": {"start": 0, "end": duration_ms}} if duration_ms else {}
     value = base64.b64encode(binding.value).decode()
     return {
         "alg": binding.alg,

@@ -10,19 +10,24 @@ files come from the same installation, and nothing to anyone who was not given t
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import TypeAlias
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, utils
 from cryptography.x509.oid import (
     AuthorityInformationAccessOID,
     ExtendedKeyUsageOID,
     NameOID,
     ObjectIdentifier,
 )
+
+from primafacie.safeguards.errors import ManifestError
 
 CLAIM_SIGNING = ObjectIdentifier("1.3.6.1.4.1.62558.2.1")
 """c2pa-kp-claimSigning: this key may sign claims."""
@@ -98,24 +103,27 @@ def issue_claim_leaf(
     now: datetime,
     subject: Subject | None = None,
     days: int = CLAIM_LEAF_DAYS,
+    public: ec.EllipticCurvePublicKey | None = None,
 ) -> Identity:
-    """A fresh ES256 key that may sign claims for `days` (366 at most); the chain ends at the CA."""
+    """A fresh ES256 key that may sign claims for `days` (366 at most); the chain ends at the CA.
+
+    With `public` the certificate is for that key, whose private half lies elsewhere: the identity's
+    key is then empty.
+    """
     if not 1 <= days <= 366:
         raise ValueError("a claim-signing certificate lives 1 to 366 days")
     who = subject or Subject()
     ca = _load_ca(issuing_pem, issuing_key_pem)
-    key = ec.generate_private_key(ec.SECP256R1())
-    builder = _end_entity(who, "Claim Signer", ca, key, now, days)
+    key = None if public else ec.generate_private_key(ec.SECP256R1())
+    mine = key.public_key() if key else public
+    assert mine is not None
+    builder = _end_entity(who, "Claim Signer", ca, mine, now, days)
     usage = x509.ExtendedKeyUsage([CLAIM_SIGNING, DOCUMENT_SIGNING])
     builder = builder.add_extension(usage, critical=False)
-    level = x509.UnrecognizedExtension(ASSURANCE_LEVEL, _LEVEL_1)
-    builder = builder.add_extension(level, critical=False)
-    record = str(uuid.UUID(who.product_record)).encode()
-    builder = builder.add_extension(
-        x509.UnrecognizedExtension(PRODUCT_RECORD, b"\x0c\x24" + record), critical=False
-    )
+    for extension in _product(who):
+        builder = builder.add_extension(extension, critical=False)
     leaf = builder.sign(ca[1], hashes.SHA384())
-    return Identity(chain_pem=_pem(leaf) + _pem(ca[0]), key_pem=_key_pem(key))
+    return Identity(_pem(leaf) + _pem(ca[0]), _key_pem(key) if key else b"")
 
 
 def issue_time_leaf(
@@ -130,10 +138,127 @@ def issue_time_leaf(
         raise ValueError("a time-stamping certificate lives 1 to 4110 days")
     ca = _load_ca(root_pem, root_key_pem)
     key = ec.generate_private_key(ec.SECP256R1())
-    builder = _end_entity(subject or Subject(), "Time Stamper", ca, key, now, days)
+    builder = _end_entity(subject or Subject(), "Time Stamper", ca, key.public_key(), now, days)
     usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.TIME_STAMPING])
     leaf = builder.add_extension(usage, critical=True).sign(ca[1], hashes.SHA384())
     return Identity(chain_pem=_pem(leaf) + _pem(ca[0]), key_pem=_key_pem(key))
+
+
+def fresh_key_pem() -> bytes:
+    """A fresh P-256 key, PKCS #8."""
+    return _key_pem(ec.generate_private_key(ec.SECP256R1()))
+
+
+def claim_request(
+    who: Subject, public: ec.EllipticCurvePublicKey, sign: Callable[[bytes], bytes]
+) -> bytes:
+    """A PKCS #10 request (RFC 2986, DER) for a claim-signing certificate: the C2PA programme's
+    profile for assurance level 1, as extensions asked for.
+
+    `sign` answers the ES256 signature of bytes, as DER or r||s; the key may lie in a module.
+    """
+    from asn1crypto import core, csr, keys
+    from asn1crypto import x509 as asn1_x509
+
+    wanted = [
+        ("2.5.29.15", True, _key_usage(ca=False).public_bytes()),
+        (
+            "2.5.29.37",
+            False,
+            x509.ExtendedKeyUsage([CLAIM_SIGNING, DOCUMENT_SIGNING]).public_bytes(),
+        ),
+        *((e.oid.dotted_string, False, e.value) for e in _product(who)),
+    ]
+    extensions = [
+        {"extn_id": oid, "critical": critical, "extn_value": core.ParsableOctetString(value)}
+        for oid, critical, value in wanted
+    ]
+    info = csr.CertificationRequestInfo(
+        {
+            "version": "v1",
+            "subject": asn1_x509.Name.load(_name(who, "Claim Signer").public_bytes()),
+            "subject_pk_info": keys.PublicKeyInfo.load(_public_der(public)),
+            "attributes": [{"type": "extension_request", "values": [extensions]}],
+        }
+    )
+    request = csr.CertificationRequest(
+        {
+            "certification_request_info": info,
+            "signature_algorithm": {"algorithm": "sha256_ecdsa"},
+            "signature": der_signature(sign(info.dump())),
+        }
+    )
+    return bytes(request.dump())
+
+
+def der_signature(signature: bytes) -> bytes:
+    """An ES256 signature as DER, whether it came as DER or as r||s (64 bytes)."""
+    if len(signature) != 64:
+        return signature
+    r, s = (int.from_bytes(signature[i : i + 32], "big") for i in (0, 32))
+    return utils.encode_dss_signature(r, s)
+
+
+def check_claim_chain(
+    chain_pem: bytes, root_pem: bytes, now: datetime, public: ec.EllipticCurvePublicKey
+) -> None:
+    """Return if a chain, leaf first and without the root, may sign claims with the key `public`.
+
+    Each certificate must have been issued by the next, the last by the root, all be in force at
+    `now`, the authorities be authorities, and the leaf have the usages a claim signer has and no
+    others. Raises ManifestError, which names the first thing that is wrong.
+    """
+    try:
+        chain = x509.load_pem_x509_certificates(chain_pem)
+        (root,) = x509.load_pem_x509_certificates(root_pem)
+        usage = chain[0].extensions.get_extension_for_class(x509.KeyUsage).value
+        extended = set(chain[0].extensions.get_extension_for_class(x509.ExtendedKeyUsage).value)
+        authorities = [
+            c.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+            for c in (*chain[1:], root)
+        ]
+    except (ValueError, x509.ExtensionNotFound) as error:
+        raise ManifestError(f"the certificates cannot be used: {error}") from error
+    accepted = {CLAIM_SIGNING, DOCUMENT_SIGNING, ExtendedKeyUsageOID.EMAIL_PROTECTION}
+    wrong = {
+        "the chain must not hold the root": root in chain,
+        "the certificate is for another key": chain[0].public_key() != public,
+        "a certificate is not in force": any(
+            not c.not_valid_before_utc <= now <= c.not_valid_after_utc for c in (*chain, root)
+        ),
+        "an issuer is no authority": not all(authorities),
+        "a certificate was not issued by the next one": not _linked([*chain, root]),
+        "the certificate is not for digital signatures": not usage.digital_signature,
+        "the certificate may sign certificates": usage.key_cert_sign,
+        "the certificate may not sign claims": CLAIM_SIGNING not in extended,
+        "the certificate has another use as well": not extended <= accepted,
+    }
+    found = next((what for what, bad in wrong.items() if bad), "")
+    if found:
+        raise ManifestError(found)
+
+
+def _linked(chain: list[x509.Certificate]) -> bool:
+    try:
+        for one, issuer in pairwise([*chain, chain[-1]]):
+            one.verify_directly_issued_by(issuer)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
+
+
+def _product(who: Subject) -> tuple[x509.UnrecognizedExtension, ...]:
+    """Assurance level 1, and the products-list record (certificate profiles, 0.2)."""
+    record = b"\x0c\x24" + str(uuid.UUID(who.product_record)).encode()
+    return (
+        x509.UnrecognizedExtension(ASSURANCE_LEVEL, _LEVEL_1),
+        x509.UnrecognizedExtension(PRODUCT_RECORD, record),
+    )
+
+
+def _public_der(key: ec.EllipticCurvePublicKey) -> bytes:
+    kind = serialization.PublicFormat.SubjectPublicKeyInfo
+    return key.public_bytes(serialization.Encoding.DER, kind)
 
 
 def _root(who: Subject, name: str, now: datetime) -> _Ca:
@@ -160,11 +285,11 @@ def _end_entity(
     who: Subject,
     name: str,
     ca: _Ca,
-    key: ec.EllipticCurvePrivateKey,
+    key: ec.EllipticCurvePublicKey,
     now: datetime,
     days: int,
 ) -> x509.CertificateBuilder:
-    builder = _base(_name(who, name), ca[0].subject, key.public_key(), now, days)
+    builder = _base(_name(who, name), ca[0].subject, key, now, days)
     builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), True)
     builder = builder.add_extension(_key_usage(ca=False), critical=True)
     return _issued(builder, ca, who)

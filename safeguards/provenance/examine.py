@@ -38,7 +38,7 @@ from primafacie.safeguards.provenance.manifest import (
 )
 from primafacie.safeguards.provenance.media import SOUND_RATE, Film, FilmLimits, sniff
 from primafacie.safeguards.provenance.quarantine import MAX_FILE, inspect
-from primafacie.safeguards.provenance.resolve import Resolver
+from primafacie.safeguards.provenance.resolve import Resolver, Revocations
 from primafacie.safeguards.provenance.verdict import (
     Agreement,
     AssetFinding,
@@ -73,6 +73,7 @@ _STRUCTURAL = frozenset(
         "no bytes outside known boxes",
     }
 )
+_BY_DIGEST = frozenset({"file", "manifest"})  # a mark can be carried over, a digest cannot
 _OF_TIME = frozenset({"trusted time-stamp", "time list vouches for the clock"})
 _NOTHING = Marks(PictureReading(MarkStatus.NONE), SoundReading(MarkStatus.NONE), Agreement.UNKNOWN)
 
@@ -99,6 +100,8 @@ class _Case:
     foreign_parts: int = 0
     log: LogStanding = LogStanding.NOT_CHECKED
     authorisation: LogStanding = LogStanding.NOT_CHECKED
+    asked_registry: bool = False
+    certificate_revoked: bool = False
     not_checked: list[str] = field(default_factory=list)
 
 
@@ -109,6 +112,7 @@ def examine(
     keys: Sequence[MarkKeys] = (),
     resolver: Resolver | None = None,
     log_vkeys: Sequence[str] = (),
+    revocations: Revocations | None = None,
     deadline: float = DEADLINE,
     deep: bool = False,
     now: datetime | None = None,
@@ -116,7 +120,7 @@ def examine(
     """What can be said about a file, within about `deadline` seconds.
 
     `deep` also searches for turned and partial pictures, which takes longer. Raises OSError if a
-    path cannot be read, and nothing else; errors of the resolver come through.
+    path cannot be read, and nothing else; errors of resolver and revocations come through.
     """
     ends = time.monotonic() + deadline
     data = _load(source)
@@ -126,7 +130,7 @@ def examine(
     _resolve(case, resolver)  # 4
     _compare(case)  # 5
     _ask_log(case, log_vkeys)  # 6
-    case.not_checked.append("whether the signer's certificate was revoked (no network)")
+    _ask_revocations(case, revocations)
     return _verdict(case, now or datetime.now(UTC))  # 7
 
 
@@ -159,6 +163,21 @@ def _open(case: _Case, trust: TrustList, ends: float) -> None:
 def _carries_credential(data: bytes) -> bool:
     """Whether bytes of a credential are there even if nobody can read them."""
     return C2PA_BOX in data or (b"jumb" in data and b"c2pa" in data)
+
+
+def _ask_revocations(case: _Case, revocations: Revocations | None) -> None:
+    """Whether a certificate of the signer was revoked when the file was signed, or since for good.
+
+    The list is asked here; no address that stands in the file is ever visited.
+    """
+    if case.manifest.presence is not Presence.PRESENT:
+        return
+    if revocations is None or not case.manifest.serials:
+        case.not_checked.append("whether the signer's certificate was revoked: no list is here")
+        return
+    signed = case.manifest.signed_at
+    since = [r for serial in case.manifest.serials if (r := revocations.revoked(serial))]
+    case.certificate_revoked = any(signed is None or r <= signed for r in since)
 
 
 # 3 the marks -----------------------------------------------------------------------------------
@@ -204,6 +223,7 @@ def _resolve(case: _Case, resolver: Resolver | None) -> None:
     if resolver is None:
         case.not_checked.append("the registry of released videos")
         return
+    case.asked_registry = True
     case.match = (
         _matched(resolver.by_file(case.sha256), "file")
         or _by_manifest(case, resolver)
@@ -316,6 +336,7 @@ def _verdict(case: _Case, now: datetime) -> Verdict:
         media=sniff(case.data) or (case.film.format if case.film else ""),
         examined_at=now,
         manifest=case.manifest,
+        relied=case.manifest.sound and level is not Level.UNRECOGNISED_ISSUER,
         marks=case.marks,
         asset=None
         if match is None
@@ -345,7 +366,7 @@ def _judge(case: _Case) -> tuple[Level, str]:
 
 def _judge_credential(case: _Case) -> tuple[Level, str]:
     m = case.manifest
-    if "signingCredential.ocsp.revoked" in m.failures:
+    if "signingCredential.ocsp.revoked" in m.failures or (m.sound and case.certificate_revoked):
         return Level.REVOKED, "The certificate that signed this file's credential was revoked."
     if m.sound:
         return _judge_sound(case)
@@ -399,6 +420,12 @@ def _judge_sound(case: _Case) -> tuple[Level, str]:
         return (
             Level.ALTERED,
             "The credential holds, but the log does not prove the release the registry claims.",
+        )
+    if case.asked_registry and (match is None or match.by not in _BY_DIGEST):
+        return (
+            Level.UNRECOGNISED_ISSUER,
+            "This file carries an intact Content Credential, but the register of released videos "
+            "does not know it: it was never released. What it says cannot be relied on.",
         )
     other = match is not None and match.record.file_sha256 != case.sha256
     bytes_differ = " Its bytes are not exactly those that were released." if other else ""
@@ -489,9 +516,11 @@ def _is_revoked(record: AssetRecord) -> bool:
 
 def _revoked_sentence(record: AssetRecord) -> str:
     if record.consent_status in WITHDRAWN:
+        ended = record.consent_ended_at
+        day = f" on {ended.day} {ended:%B %Y}" if ended else ""
         return (
             "This is an AI-generated video of Primafacie, and the person shown has withdrawn "
-            "their consent: do not share it."
+            f"their consent{day}: do not share it."
         )
     return "This is an AI-generated video of Primafacie that was called back: do not share it."
 

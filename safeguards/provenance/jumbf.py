@@ -2,8 +2,8 @@
 
 A credential covers the film but not its own box, not the file-type box, not the padding of its
 signature, not the types and flags of its JUMBF boxes and not everything in its time-stamp;
-libraries accept anything there. This parser reads exactly those bytes of an MP4 and names what no
-honest writer leaves.
+libraries accept anything there. This parser reads exactly those bytes of an MP4, PNG or WAV and
+names what no honest writer leaves.
 Sources: ISO/IEC 14496-12 (boxes), ISO/IEC 19566-5 (JUMBF), C2PA 2.4 sections 11 and 14, RFC 9052,
 RFC 3161.
 """
@@ -19,6 +19,8 @@ from typing import Any
 from primafacie.safeguards.errors import ManifestError
 
 C2PA_BOX = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
+_PNG = b"\x89PNG\r\n\x1a\n"
+_CARRIERS = frozenset({"caBX", "C2PA"})
 MAX_STORE = 16 * 1024 * 1024
 MAX_BOXES = 10_000
 MAX_DEPTH = 12
@@ -30,7 +32,7 @@ _MANIFEST_PARTS = frozenset(
     {"c2pa.assertions", "c2pa.claim", "c2pa.claim.v2", "c2pa.signature", "c2pa.credentials"}
     | {"c2pa.databoxes"}
 )
-_MINOR_VERSIONS = frozenset({0, 1, 512})
+_MINOR_VERSION = 512  # what the writer of our films says; nothing covers it
 _X5CHAIN = 33
 _UNPROTECTED = frozenset({"sigTst", "sigTst2", "rVals", "pad", "pad2"})
 _DIGESTS = frozenset({"sha256", "sha384", "sha512"})
@@ -54,9 +56,10 @@ class Box:
 class Structure:
     """What stands in the uncovered bytes.
 
-    boxes: top-level kinds in order, a C2PA box as `c2pa`, another uuid box as `uuid`. brands: the
-    major brand first. manifest_sha256: digest of the whole manifest store. leaf_usages: extended
-    key usages of the certificate that signed the active claim, dotted. oddities: what no honest
+    boxes: top-level kinds in order, a C2PA box as `c2pa`, another uuid box as `uuid`; of a PNG or
+    WAV its chunks. brands: the major brand first; `png` or `wav`. manifest_sha256: digest of the
+    whole manifest store. leaf_usages: extended key usages of the certificate that signed the active
+    claim, dotted. serials: serial numbers of its chain, hex, leaf first. oddities: what no honest
     writer leaves in bytes that nothing covers, in words.
     """
 
@@ -64,28 +67,42 @@ class Structure:
     brands: tuple[str, ...]
     manifest_sha256: str
     leaf_usages: tuple[str, ...]
+    serials: tuple[str, ...]
     oddities: tuple[str, ...]
 
 
 def read_structure(data: bytes) -> Structure:
-    """The structure of an MP4 that carries a credential; ManifestError when it cannot be told."""
+    """The structure of an MP4, PNG or WAV that carries a credential; ManifestError when it cannot
+    be told."""
     odd: set[str] = set()
-    boxes = list(iso_boxes(data, 0, len(data)))
-    carrier = _carrier(data, boxes)
-    store = _store(data, carrier, odd)
+    chunks = _chunks(data)
+    if chunks is None:
+        boxes = list(iso_boxes(data, 0, len(data)))
+        carrier = _carrier(data, boxes)
+        store, brands = _store(data, carrier, odd), _brands(data, boxes, odd)
+    else:
+        boxes = list(chunks)
+        carrier = _chunk_carrier(boxes)
+        store, brands = data[carrier.body : carrier.end], (_container(data),)
     protected, unprotected = _cose_headers(_active_signature(store, odd))
     _look_at_unprotected(unprotected, odd)
     return Structure(
         boxes=tuple("c2pa" if box is carrier else box.kind for box in boxes),
-        brands=_brands(data, boxes, odd),
+        brands=brands,
         manifest_sha256=hashlib.sha256(store).hexdigest(),
         leaf_usages=_leaf_usages(protected),
+        serials=_serials(protected),
         oddities=tuple(sorted(odd)),
     )
 
 
 def read_store(data: bytes) -> bytes:
-    """The manifest store of an MP4 as it stands in the file; ManifestError when there is none."""
+    """The manifest store of an MP4, PNG or WAV as it stands in the file; ManifestError when there
+    is none."""
+    chunks = _chunks(data)
+    if chunks is not None:
+        carrier = _chunk_carrier(list(chunks))
+        return data[carrier.body : carrier.end]
     return _store(data, _carrier(data, list(iso_boxes(data, 0, len(data)))), set())
 
 
@@ -111,6 +128,67 @@ def iso_boxes(data: bytes, start: int, end: int) -> Iterator[Box]:
         yield Box(name.decode("latin-1"), at, body, at + size)
         at += size
     raise ManifestError("there are too many boxes")
+
+
+# pictures and sounds ----------------------------------------------------------------------------
+
+
+def _container(data: bytes) -> str:
+    """`png`, `wav`, or nothing for whatever else."""
+    if data.startswith(_PNG):
+        return "png"
+    return "wav" if data[:4] == b"RIFF" and data[8:12] == b"WAVE" else ""
+
+
+def _chunks(data: bytes) -> Iterator[Box] | None:
+    """The chunks of a PNG (ISO/IEC 15948) or a WAV (RIFF), None for what is neither. Consumed, they
+    raise ManifestError when sizes do not add up."""
+    kind = _container(data)
+    if kind == "png":
+        return _png_chunks(data)
+    return _riff_chunks(data) if kind == "wav" else None
+
+
+def _png_chunks(data: bytes) -> Iterator[Box]:
+    at = len(_PNG)
+    for _ in range(MAX_BOXES):
+        if at == len(data):
+            return
+        if len(data) - at < 12:
+            raise ManifestError("a chunk is cut off")
+        size, name = struct.unpack_from(">I4s", data, at)
+        end = at + 12 + size
+        if end > len(data):
+            raise ManifestError("a chunk is larger than the file")
+        yield Box(name.decode("latin-1"), at, at + 8, end - 4)
+        at = end
+    raise ManifestError("there are too many chunks")
+
+
+def _riff_chunks(data: bytes) -> Iterator[Box]:
+    (size,) = struct.unpack_from("<I", data, 4)
+    if size + 8 != len(data):
+        raise ManifestError("the sound file is longer or shorter than it says")
+    at = 12
+    for _ in range(MAX_BOXES):
+        if at == len(data):
+            return
+        if len(data) - at < 8:
+            raise ManifestError("a chunk is cut off")
+        name, size = struct.unpack_from("<4sI", data, at)
+        end = at + 8 + size
+        if end + size % 2 > len(data):
+            raise ManifestError("a chunk is larger than the file")
+        yield Box(name.decode("latin-1"), at, at + 8, end)
+        at = end + size % 2
+    raise ManifestError("there are too many chunks")
+
+
+def _chunk_carrier(chunks: list[Box]) -> Box:
+    found = [chunk for chunk in chunks if chunk.kind in _CARRIERS]
+    if len(found) != 1 or not 0 < found[0].end - found[0].body <= MAX_STORE:
+        raise ManifestError(f"the file has {len(found)} usable credential chunks instead of one")
+    return found[0]
 
 
 # the film's own boxes --------------------------------------------------------------------------
@@ -143,7 +221,7 @@ def _brands(data: bytes, boxes: list[Box], odd: set[str]) -> tuple[str, ...]:
     body = data[first.body : first.end]
     if first.kind != "ftyp" or not 8 <= len(body) <= 128 or len(body) % 4:
         raise ManifestError("the film does not begin with a file-type box")
-    if int.from_bytes(body[4:8]) not in _MINOR_VERSIONS:
+    if int.from_bytes(body[4:8]) != _MINOR_VERSION:
         odd.add("the file type's version is made up")
     names = [body[0:4], *(body[i : i + 4] for i in range(8, len(body), 4))]
     return tuple(name.decode("latin-1") for name in names)
@@ -214,6 +292,44 @@ def _cbor(store: bytes, box: Box) -> bytes:
     return bodies[0]
 
 
+def read_bindings(store: bytes) -> tuple[tuple[str, bytes], ...]:
+    """(scheme, value) of every soft binding the active manifest of a store names.
+
+    Values may be base64 text or byte strings, by producer. ManifestError for what is no store.
+    """
+    top = list(iso_boxes(store, 0, len(store)))
+    if len(top) != 1 or top[0].kind != "jumb":
+        raise ManifestError("the credential is not one JUMBF box")
+    _, manifests = _superbox(store, top[0], set())
+    if not manifests:
+        raise ManifestError("the credential holds no manifest")
+    found: list[tuple[str, bytes]] = []
+    for part in _superbox(store, manifests[-1], set())[1]:
+        name, assertions = _superbox(store, part, set())
+        if name == "c2pa.assertions":
+            for assertion in assertions:
+                label, _ = _superbox(store, assertion, set())
+                if label.split("__")[0] == "c2pa.soft-binding":
+                    found += _bound_values(_cbor(store, assertion))
+    return tuple(found)
+
+
+def _bound_values(body: bytes) -> list[tuple[str, bytes]]:
+    import base64
+
+    import cbor2
+
+    try:
+        said = cbor2.loads(body)
+        values = [block["value"] for block in said["blocks"]]
+        return [
+            (str(said["alg"]), v if isinstance(v, bytes) else base64.b64decode(v, validate=True))
+            for v in values
+        ]
+    except Exception as error:  # the CBOR library promises no single family of errors
+        raise ManifestError("a soft binding is malformed") from error
+
+
 # the signature ---------------------------------------------------------------------------------
 
 
@@ -277,6 +393,19 @@ def _is_plain_algorithm(identifier: Any, known: frozenset[str]) -> bool:
     name, parameters = identifier["algorithm"].native, identifier["parameters"]
     bare = parameters.dump() in (b"", b"\x05\x00") or name == "rsassa_pss"
     return name in known and bare
+
+
+def _serials(protected: Mapping[Any, Any]) -> tuple[str, ...]:
+    """Serial numbers of the chain, leaf first, as lower-case hex."""
+    from cryptography import x509
+
+    chain = protected.get(_X5CHAIN, protected.get("x5chain"))
+    chain = chain if isinstance(chain, list | tuple) else [chain]
+    try:
+        read = [x509.load_der_x509_certificate(der) for der in chain[:MAX_DEPTH]]
+    except (ValueError, TypeError) as error:
+        raise ManifestError("the signer's chain cannot be read") from error
+    return tuple(f"{certificate.serial_number:x}" for certificate in read)
 
 
 def _leaf_usages(protected: Mapping[Any, Any]) -> tuple[str, ...]:

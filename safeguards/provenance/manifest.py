@@ -26,12 +26,18 @@ from primafacie.safeguards.provenance.jumbf import Structure, read_structure
 
 if TYPE_CHECKING:
     from c2pa import Context
+    from cryptography.hazmat.primitives.asymmetric import ec
 
 EKU_CLAIM_SIGNING = "1.3.6.1.4.1.62558.2.1"
 _EKU_ACCEPTED = (EKU_CLAIM_SIGNING, "1.3.6.1.5.5.7.3.4", "1.3.6.1.5.5.7.3.36")
 _EKU_FORBIDDEN = frozenset({"1.3.6.1.5.5.7.3.8", "1.3.6.1.5.5.7.3.9"})  # time stamping, OCSP
-_TOP_BOXES = frozenset({"ftyp", "c2pa", "moov", "free", "mdat"})
-_BRANDS = frozenset({"isom", "iso2", "iso4", "iso5", "iso6", "avc1", "mp41", "mp42"})
+_FILM_BOXES = (frozenset({"ftyp", "c2pa", "moov", "free", "mdat"}), ("ftyp", "moov", "c2pa"))
+_BOXES = {  # what may stand there, and what exactly once
+    "png": (frozenset({"IHDR", "c2pa", "tEXt", "IDAT", "IEND"}), ("IHDR", "c2pa", "IEND")),
+    "wav": (frozenset({"fmt ", "LIST", "data", "c2pa"}), ("fmt ", "data", "c2pa")),
+}
+#: Brands of the files we issue, whole: no hash covers them, and one bit makes `iso2` an `iso6`.
+_FILE_TYPES = frozenset({("isom", "isom", "iso2", "avc1", "mp41"), ("png",), ("wav",)})
 _TIME_LIST = re.compile(r"trust list: (\S+)")
 
 
@@ -66,8 +72,8 @@ class ClaimSigner(Protocol):
     """Signs claims with a key that may live elsewhere.
 
     Promises: chain_pem is leaf first without the root; sign() answers the ES256 signature of the
-    bytes (DER or r||s) or raises; every signature it makes is recorded before it is returned.
-    tsa_url is the time-stamp authority asked right after signing.
+    bytes (DER or r||s) or raises; every signature it makes is recorded, with the request `rid` it
+    is for, before it is returned. tsa_url is the time-stamp authority asked right after signing.
     """
 
     @property
@@ -76,13 +82,14 @@ class ClaimSigner(Protocol):
     @property
     def tsa_url(self) -> str: ...
 
-    def sign(self, tbs: bytes) -> bytes: ...
+    def sign(self, tbs: bytes, rid: str = "") -> bytes: ...
 
 
 class LocalSigner:
     """A signer whose key lies in this process: for development and tests.
 
-    `on_signature` is told the sha256 of what is about to be signed; if it raises, nothing is.
+    `on_signature` is told the sha256 of what is about to be signed and the request it is for; if
+    it raises, nothing is.
     """
 
     def __init__(
@@ -90,7 +97,7 @@ class LocalSigner:
         chain_pem: bytes,
         key_pem: bytes,
         tsa_url: str,
-        on_signature: Callable[[str], None] | None = None,
+        on_signature: Callable[[str, str], None] | None = None,
     ) -> None:
         self._chain_pem = chain_pem
         self._tsa_url = tsa_url
@@ -107,16 +114,25 @@ class LocalSigner:
         """The time-stamp authority."""
         return self._tsa_url
 
-    def sign(self, tbs: bytes) -> bytes:
+    def sign(self, tbs: bytes, rid: str = "") -> bytes:
         """DER signature of `tbs`."""
         if self._on_signature is not None:
-            self._on_signature(sha256_hex(tbs))
+            self._on_signature(sha256_hex(tbs), rid)
         return self._sign(tbs)
 
 
 def es256(key_pem: bytes) -> Callable[[bytes], bytes]:
     """A function that signs with this P-256 key; ManifestError for any other key."""
-    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = p256(key_pem)
+    return lambda tbs: key.sign(tbs, ec.ECDSA(hashes.SHA256()))
+
+
+def p256(key_pem: bytes) -> ec.EllipticCurvePrivateKey:
+    """The P-256 key of this PEM; ManifestError for any other key."""
+    from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import ec
 
     try:
@@ -125,7 +141,7 @@ def es256(key_pem: bytes) -> Callable[[bytes], bytes]:
         raise ManifestError("the claim-signing key cannot be read") from error
     if not isinstance(key, ec.EllipticCurvePrivateKey) or key.curve.name != "secp256r1":
         raise ManifestError("the claim-signing key is not a P-256 key")
-    return lambda tbs: key.sign(tbs, ec.ECDSA(hashes.SHA256()))
+    return key
 
 
 # signing ---------------------------------------------------------------------------------------
@@ -147,24 +163,32 @@ class Credentials:
         self._settings = settings(trust)
         self._context: tuple[int, Context] | None = None
 
-    def sign(self, film: bytes, definition: Mapping[str, Any], signer: ClaimSigner) -> Signed:
-        """The film with its time-stamped credential, in memory.
+    def sign(
+        self,
+        media: bytes,
+        definition: Mapping[str, Any],
+        signer: ClaimSigner,
+        rid: str = "",
+        mime: str = "video/mp4",
+    ) -> Signed:
+        """The file with its time-stamped credential, in memory; `rid` is the request it is for.
 
         Raises TimestampError when the authority does not answer, ManifestError for all else; what
         the signer raises comes through when it is of our own family. There is no unstamped result.
         """
         import c2pa
 
-        if not signer.tsa_url:
+        clock = signer.tsa_url
+        if not clock:
             raise TimestampError("no time-stamp authority is configured")
-        capture = _Capture(signer)
+        capture = _Capture(signer, rid)
         target = io.BytesIO()
         try:
             with c2pa.Signer.from_callback(
-                capture, c2pa.C2paSigningAlg.ES256, signer.chain_pem.decode(), signer.tsa_url
+                capture, c2pa.C2paSigningAlg.ES256, signer.chain_pem.decode(), clock
             ) as native:
                 builder = c2pa.Builder(json.dumps(definition), context=self._open())
-                store = builder.sign(native, "video/mp4", io.BytesIO(film), target)
+                store = builder.sign(native, mime, io.BytesIO(media), target)
         except (c2pa.C2paError, UnicodeError) as error:
             raise capture.explain(error) from (capture.error or error)
         return Signed(target.getvalue(), bytes(store))
@@ -231,14 +255,14 @@ def _anchor(anchor: Anchor, kind: str) -> dict[str, str]:
 class _Capture:
     """The signing callback. The library swallows what it raises, so it is kept here."""
 
-    def __init__(self, signer: ClaimSigner) -> None:
-        self._signer = signer
+    def __init__(self, signer: ClaimSigner, rid: str) -> None:
+        self._signer, self._rid = signer, rid
         self.error: BaseException | None = None
         self.signed = False
 
     def __call__(self, tbs: bytes) -> bytes:
         try:
-            signature = self._signer.sign(tbs)
+            signature = self._signer.sign(tbs, self._rid)
         except BaseException as error:
             self.error = error
             raise
@@ -321,7 +345,8 @@ class Claims:
 class ManifestReading:
     """A file's credential. state is the library's word: Trusted, Valid, Invalid or empty.
 
-    signed_at is set only by a trusted time-stamp. failures and notices are C2PA codes. checks are
+    signed_at is set only by a trusted time-stamp. serials: serial numbers of the signer's chain,
+    hex, leaf first. failures and notices are C2PA codes. checks are
     our own: the library also says Trusted when a time-stamping certificate signs the claim, when
     an anchor of one kind vouches for the other, when padding, flags or the file type are rewritten,
     when the time-stamp is broken, and when the claim says nonsense.
@@ -334,6 +359,7 @@ class ManifestReading:
     signed_at: datetime | None = None
     issuer: str = ""
     signer: str = ""
+    serials: tuple[str, ...] = ()
     failures: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
     checks: tuple[Check, ...] = ()
@@ -377,6 +403,7 @@ def _interpret(raw: RawReading, trust: TrustList) -> ManifestReading:
         signed_at=_time(signature.get("time")) if stamped else None,
         issuer=_text(signature.get("issuer")),
         signer=_text(signature.get("common_name")),
+        serials=raw.structure.serials if raw.structure else (),
         failures=_codes(active, "failure") + _delta_failures(results),
         notices=_codes(active, "informational"),
         checks=_checks(raw, results, signature, trust),
@@ -415,6 +442,7 @@ def _checks(
 def _structure_checks(structure: Structure) -> tuple[Check, ...]:
     usages = set(structure.leaf_usages)
     boxes = structure.boxes
+    known, once = _BOXES.get(structure.brands[0] if structure.brands else "", _FILM_BOXES)
     return (
         Check(
             "the certificate may sign claims",
@@ -426,10 +454,13 @@ def _structure_checks(structure: Structure) -> tuple[Check, ...]:
             not structure.oddities,
             "; ".join(structure.oddities),
         ),
-        Check("the file type is a film's", set(structure.brands) <= _BRANDS),
+        Check(
+            "the file type is a film's",  # or that of the still or the sound beside it
+            structure.brands in _FILE_TYPES,
+        ),
         Check(
             "no bytes outside known boxes",
-            set(boxes) <= _TOP_BOXES and all(boxes.count(b) == 1 for b in ("ftyp", "moov", "c2pa")),
+            set(boxes) <= known and all(boxes.count(b) == 1 for b in once),
             " ".join(boxes)[:200],
         ),
     )

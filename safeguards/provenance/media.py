@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import io
 import json
+import struct
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
@@ -174,6 +175,31 @@ class FilmWriter:
         return self._buffer.getvalue()
 
 
+def picture_file(frame: Frame, implicit_label: str) -> bytes:
+    """A frame as a PNG with the implicit label as its text chunk AIGC."""
+    from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
+
+    told, target = PngInfo(), io.BytesIO()
+    told.add_text("AIGC", implicit_label)
+    Image.fromarray(frame).save(target, "PNG", pnginfo=told)
+    return target.getvalue()
+
+
+def sound_file(sound: Sound, implicit_label: str) -> bytes:
+    """Sound at SOUND_RATE as a 16-bit WAV with the implicit label as its comment (LIST INFO)."""
+    samples = np.round(np.clip(sound, -1.0, 1.0) * 32767).astype("<i2").tobytes()
+    comment = b"AIGC=" + implicit_label.encode("ascii") + b"\0"
+    about = b"INFO" + _chunk(b"ICMT", comment)
+    form = struct.pack("<HHIIHH", 1, 1, SOUND_RATE, 2 * SOUND_RATE, 2, 16)
+    body = b"WAVE" + _chunk(b"fmt ", form) + _chunk(b"LIST", about) + _chunk(b"data", samples)
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+def _chunk(name: bytes, body: bytes) -> bytes:
+    return name + struct.pack("<I", len(body)) + body + b"\0" * (len(body) % 2)
+
+
 def implicit_label(producer: str, asset_uuid: str) -> str:
     """The implicit label of GB 45438-2025 as the JSON it wants: AI-made, by whom, under what id."""
     fields = {
@@ -214,7 +240,7 @@ def read_film(source: BinaryIO, limits: FilmLimits | None = None) -> Film:
             return _sample(container, limits or FilmLimits())
     except MediaError:
         raise
-    except (av.FFmpegError, ValueError, OSError, OverflowError, MemoryError) as error:
+    except (av.FFmpegError, ValueError, OSError, ArithmeticError, MemoryError) as error:
         raise MediaError("the file could not be read as a film, a picture or a sound") from error
 
 
@@ -223,6 +249,8 @@ def _sample(container: InputContainer, limits: FilmLimits) -> Film:
     audio = next(iter(container.streams.audio), None)
     if video is None and audio is None:
         raise MediaError("the file holds neither picture nor sound")
+    if any(stream is not None and stream.codec_context is None for stream in (video, audio)):
+        raise MediaError("the file's encoding is not known")
     notes: list[str] = []
     frames: tuple[Frame, ...] = ()
     width = height = 0

@@ -10,14 +10,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from importlib import metadata
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from primafacie.safeguards.asset import ASSET_NUMBER_BITS, AssetNumber
 from primafacie.safeguards.errors import ManifestError
 
 Preset = Literal["robust", "standard", "hd"]
-LabelPosition = Literal["top-left", "top-right", "bottom-left", "bottom-right"]
+LabelPosition = Literal["bottom", "top-left", "top-right", "bottom-left", "bottom-right"]
 
 _ID = re.compile(r"[0-9a-f]{32}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -28,6 +29,9 @@ _KEY = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 _MODEL_TYPE = re.compile(r"c2pa\.types\.(model|generator|classifier)(\.[a-z0-9]+)?")
 MAX_PROOF = 16_384
 MAX_LEAF = 8_192
+
+#: What the credential says made the file.
+VERSION: Final = metadata.version("primafacie")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,8 @@ class SealOrder:
     the credential then calls the film a composite. engines: (name, version), the renderer first.
     report: what made it, as (key, value). consent_commitment: `hmac-sha256:` and 64 hex digits
     under the platform's key. scope: purpose words. liveness: 0, 1 or 2. label: the visible text,
-    or None where the law and the consent need none. out_path: where the sealed file goes.
+    or None where the law and the consent need none; label_position: where it lies, below the chin
+    in the middle unless said otherwise. out_path: where the sealed file goes.
     """
 
     asset_number: AssetNumber
@@ -72,11 +77,11 @@ class SealOrder:
     evidence: LogEvidence
     out_path: Path
     label: str | None = None
-    label_position: LabelPosition = "top-right"
+    label_position: LabelPosition = "bottom"
     preset: Preset = "robust"
     model_type: str = "c2pa.types.model"
     producer: str = "Primafacie"
-    version: str = "0.1.0"
+    version: str = VERSION
 
     @property
     def title(self) -> str:

@@ -125,6 +125,7 @@ def _structure(told: Mapping[str, Any]) -> Structure:
         brands=texts("brands"),
         manifest_sha256=str(told["manifest_sha256"]),
         leaf_usages=texts("leaf_usages"),
+        serials=texts("serials"),
         oddities=texts("oddities"),
     )
 

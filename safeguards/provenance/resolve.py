@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Protocol
 
 from primafacie.safeguards.asset import AssetRecord
@@ -26,3 +27,13 @@ class Resolver(Protocol):
 
     def by_manifest(self, sha256: str) -> AssetRecord | None:
         """The asset whose manifest store has this digest."""
+
+
+class Revocations(Protocol):
+    """The list of revoked certificates, as an examiner sees it.
+
+    Promises: read-only, safe from any thread, the list as of at most 30 seconds ago.
+    """
+
+    def revoked(self, serial: str) -> datetime | None:
+        """From when on signatures under this serial number (hex) are worthless; None: in force."""

@@ -24,9 +24,9 @@ import numpy as np
 
 from primafacie.audit.digest import sha256_file, sha256_hex
 from primafacie.generator.clip import UnsealedClip
-from primafacie.safeguards.asset import SOUND_NUMBER_MASK, SealedAsset
+from primafacie.safeguards.asset import SOUND_NUMBER_MASK, Companion, SealedAsset
 from primafacie.safeguards.errors import SealError, TimestampError
-from primafacie.safeguards.provenance.assertions import Binding, compose
+from primafacie.safeguards.provenance.assertions import FORMATS, Binding, Part, compose
 from primafacie.safeguards.provenance.fingerprint import Fingerprint
 from primafacie.safeguards.provenance.label import Label
 from primafacie.safeguards.provenance.manifest import (
@@ -43,7 +43,9 @@ from primafacie.safeguards.provenance.media import (
     Frame,
     Sound,
     implicit_label,
+    picture_file,
     read_film,
+    sound_file,
 )
 from primafacie.safeguards.provenance.order import LogEvidence, SealOrder
 from primafacie.safeguards.provenance.watermark import (
@@ -63,15 +65,19 @@ __all__ = ["LogEvidence", "Seal", "SealOrder"]
 
 PLAN_FRAMES = 6
 STAMP_ATTEMPTS = 3
+LONGEST_SOUND = 60.0  # seconds of sound that are also given out by themselves
 _PAUSES = (0.5, 2.0)  # seconds between attempts to get a time-stamp
 
 
 @dataclass(frozen=True, slots=True)
 class _Draft:
-    """A marked film in memory, not signed yet, and how its picture was marked."""
+    """A marked film in memory, not signed yet, how its picture was marked, and what may stand
+    beside it: one marked frame and the marked sound."""
 
     data: bytes
     plan: PicturePlan
+    still: Frame
+    sound: Sound
 
 
 class Seal:
@@ -95,8 +101,9 @@ class Seal:
         draft = self._draft(clip, order)
         bindings = self._bindings(order)
         definition = compose(order, bindings, round(clip.frame_count / clip.fps * 1000))
-        signed = self._sign(draft.data, definition)
+        signed = self._sign(draft.data, definition, order.rid)
         reading, film = self._read_back(signed, order, bindings)
+        companions = self._companions(draft, order, bindings)
         _publish(signed.data, order.out_path)
         return SealedAsset(
             path=order.out_path,
@@ -113,6 +120,8 @@ class Seal:
             frame_count=clip.frame_count,
             sealed_at=datetime.now(UTC),
             fingerprint=Fingerprint.of(film.frames).to_bytes(),
+            manifest=signed.store,
+            companions=companions,
             notes=(
                 ("mark_psnr_db", f"{draft.plan.psnr_db:.1f}"),
                 ("manifest_bytes", str(len(signed.store))),
@@ -132,12 +141,16 @@ class Seal:
         marker = PictureMarker(self._keys, order.asset_number, order.preset)
         plan = marker.plan(first)
         count = 0
+        still = first[0]
         for frame in chain(first, frames):
-            writer.add(marker.apply(frame))
+            marked = marker.apply(frame)
+            writer.add(marked)
+            if count == clip.frame_count // 2:
+                still = marked.copy()
             count += 1
         if count != clip.frame_count:
             raise SealError(f"the clip promised {clip.frame_count} frames and gave {count}")
-        return _Draft(writer.finish(), plan)
+        return _Draft(writer.finish(), plan, still, sound)
 
     def _bindings(self, order: SealOrder) -> tuple[Binding, ...]:
         value = soft_binding_value(order.asset_number, self._keys.epoch)
@@ -146,11 +159,48 @@ class Seal:
             Binding(SOUND_SCHEME, "Primafacie lattice watermark, sound", value),
         )
 
-    def _sign(self, film: bytes, definition: dict[str, object]) -> Signed:
+    def _companions(
+        self, draft: _Draft, order: SealOrder, bindings: tuple[Binding, ...]
+    ) -> tuple[Companion, ...]:
+        """A still and, where the voice is synthetic and short, the sound: marked and signed as the
+        film is. One whose mark does not read back from its final bytes is not made."""
+        tag = implicit_label(order.producer, order.asset_uuid)
+        still = self._companion(picture_file(draft.still, tag), "still", order, bindings[:1])
+        made = [still] if self._carries_picture(still, order) else []
+        if not order.voice_is_real and len(draft.sound) <= LONGEST_SOUND * SOUND_RATE:
+            sound = self._companion(sound_file(draft.sound, tag), "sound", order, bindings[1:])
+            made += [sound] if self._carries_sound(sound, order) else []
+        return tuple(made)
+
+    def _companion(
+        self, media: bytes, part: Part, order: SealOrder, bindings: tuple[Binding, ...]
+    ) -> Companion:
+        """Signed; SealError when its credential does not hold."""
+        mime = FORMATS[part]
+        signed = self._sign(media, compose(order, bindings, 0, part), order.rid, mime)
+        reading = self._credentials.read(signed.data, mime)
+        named = reading.claims.bindings if reading.claims else ()
+        if not reading.sound or named != tuple((b.alg, b.value) for b in bindings):
+            why = ", ".join((reading.state, *reading.failures, *reading.failed_checks))
+            raise SealError(f"the credential of the {part} does not hold: {why}")
+        kind = "png" if part == "still" else "wav"
+        return Companion(kind, sha256_hex(signed.data), signed.data)
+
+    def _carries_picture(self, still: Companion, order: SealOrder) -> bool:
+        seen = read_picture(read_film(io.BytesIO(still.data)).frames, [self._keys])
+        return seen.asset_number == order.asset_number
+
+    def _carries_sound(self, sound: Companion, order: SealOrder) -> bool:
+        heard = read_sound(read_film(io.BytesIO(sound.data)).sound, SOUND_RATE, [self._keys])
+        return heard.sound_number == order.asset_number & SOUND_NUMBER_MASK
+
+    def _sign(
+        self, film: bytes, definition: dict[str, object], rid: str, mime: str = "video/mp4"
+    ) -> Signed:
         """Sign; a silent time-stamp authority is asked again, never done without."""
         for attempt in range(STAMP_ATTEMPTS):
             try:
-                return self._credentials.sign(film, definition, self._signer)
+                return self._credentials.sign(film, definition, self._signer, rid, mime)
             except TimestampError as error:
                 if attempt == STAMP_ATTEMPTS - 1:
                     raise SealError("no time-stamp could be had; nothing was kept") from error

@@ -1,9 +1,9 @@
 """The claim-signing key in a process of its own, reached over a Unix socket.
 
 Whoever seals can ask for signatures and never sees the key: stealing it takes more than a hole in
-the worker. The signer signs C2PA claims that name its own certificate and nothing else, and writes
-each signature into its ledger before it hands it out. It ends when the process that started it
-ends. The launcher hands the key over once; it should be a supervisor, not the worker itself.
+the worker or the console. The desk signs C2PA claims that name its own certificate and nothing
+else, and writes each signature into its ledger before it hands it out. Where the key lies is the
+desk's business: in the memory of its process, or in a module it never leaves (`hsm.py`).
 """
 
 from __future__ import annotations
@@ -19,18 +19,16 @@ import struct
 import sys
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from primafacie.audit.digest import sha256_hex
 from primafacie.audit.entry import format_time
-from primafacie.generator.child import Child, Wire
+from primafacie.generator.child import Wire
 from primafacie.generator.errors import EngineError
 from primafacie.safeguards.errors import ManifestError
-from primafacie.safeguards.provenance.certificates import Identity
-from primafacie.safeguards.provenance.manifest import es256
 
 MAX_CLAIM = 1024 * 1024
 DEADLINE = 10.0
@@ -38,76 +36,74 @@ _PR_SET_DUMPABLE = 4
 _CREDENTIALS = struct.Struct("3i")  # pid, uid, gid of the other end (unix(7), SO_PEERCRED)
 
 
-class SignerProcess:
-    """Runs the signer for as long as the `with` block, or until `stop`."""
+class ClaimKey(Protocol):
+    """A P-256 private key, wherever it lies: a file, a PKCS #11 module, a service.
 
-    def __init__(self, identity: Identity, tsa_url: str, path: Path, ledger: Path) -> None:
-        """`path`: the socket, in a folder that only this user can enter. `ledger`: one JSON line
-        per signature, appended. Raises ManifestError when the key or the folder is unfit."""
-        es256(identity.key_pem)
-        if path.parent.stat().st_mode & 0o077:
-            raise ManifestError("the signer's folder must be closed to everybody else")
-        self._child = Child(__name__)
-        self._child.wire.send_json(
-            {
-                "chain": identity.chain_pem.decode(),
-                "key": identity.key_pem.decode(),
-                "tsa": tsa_url,
-                "path": str(path),
-                "ledger": str(ledger),
-            }
-        )
-        try:
-            self._child.wire.receive_json(DEADLINE)
-        except EngineError as error:
-            self._child.stop()
-            raise ManifestError("the signer did not start") from error
-        self.path = path
+    Promises: `sign` answers the ES256 signature of `data` (hashed with SHA-256 on the way), as DER
+    or as r||s of 64 bytes, or raises ManifestError; it is thread-safe. `public_pem` is the public
+    half (SubjectPublicKeyInfo).
+    """
 
     @property
-    def pid(self) -> int:
-        """Its process id."""
-        return self._child.pid
+    def public_pem(self) -> bytes: ...
 
-    def stop(self) -> None:
-        """End the signer; the socket goes with it."""
-        self._child.stop()
-        self.path.unlink(missing_ok=True)
+    def sign(self, data: bytes) -> bytes: ...
 
-    def __enter__(self) -> SignerProcess:
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        self.stop()
+class PemKey:
+    """A ClaimKey in this process's memory, from PKCS #8 PEM. ManifestError if it is not P-256."""
+
+    def __init__(self, pem: bytes) -> None:
+        from cryptography.hazmat.primitives import serialization
+
+        from primafacie.safeguards.provenance.manifest import es256, p256
+
+        self._sign = es256(pem)
+        self._public = (
+            p256(pem)
+            .public_key()
+            .public_bytes(
+                serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+            )
+        )
+
+    @property
+    def public_pem(self) -> bytes:
+        """The public half."""
+        return self._public
+
+    def sign(self, data: bytes) -> bytes:
+        """DER signature of `data`."""
+        return self._sign(data)
 
 
 class SocketSigner:
-    """A ClaimSigner that asks the signer process. Thread-safe: one connection per signature.
+    """A ClaimSigner that asks a desk at `path`. Thread-safe: one connection per question.
 
-    `on_signature` is told the sha256 of what is about to be signed; if it raises, nothing is asked.
+    The certificate is asked for each time, so that a rotated key is used from then on.
+    `on_signature` is told the sha256 of what is about to be signed and the request it is for; if it
+    raises, nothing is asked. Every method raises ManifestError when nobody answers at `path`.
     """
 
-    def __init__(self, path: Path, on_signature: Callable[[str], None] | None = None) -> None:
+    def __init__(self, path: Path, on_signature: Callable[[str, str], None] | None = None) -> None:
         self._path = path
         self._on_signature = on_signature
-        told = self._ask({"ask": "identity"})
-        self._chain_pem, self._tsa_url = str(told["chain"]).encode(), str(told["tsa"])
 
     @property
     def chain_pem(self) -> bytes:
-        """The certificates, leaf first."""
-        return self._chain_pem
+        """The certificates in use now, leaf first."""
+        return str(self._ask({"ask": "identity"})["chain"]).encode()
 
     @property
     def tsa_url(self) -> str:
         """The time-stamp authority."""
-        return self._tsa_url
+        return str(self._ask({"ask": "identity"})["tsa"])
 
-    def sign(self, tbs: bytes) -> bytes:
-        """DER signature of a claim; ManifestError when the signer refuses or is gone."""
+    def sign(self, tbs: bytes, rid: str = "") -> bytes:
+        """Signature of a claim; ManifestError when the signer refuses or is gone."""
         if self._on_signature is not None:
-            self._on_signature(sha256_hex(tbs))
-        return bytes.fromhex(self._ask({"ask": "sign", "tbs": tbs.hex()})["signature"])
+            self._on_signature(sha256_hex(tbs), rid)
+        return bytes.fromhex(self._ask({"ask": "sign", "tbs": tbs.hex(), "rid": rid})["signature"])
 
     def _ask(self, question: Mapping[str, str]) -> dict[str, Any]:
         try:
@@ -118,7 +114,9 @@ class SocketSigner:
                 wire.send_json(question)
                 answer = wire.receive_json(DEADLINE)
         except (OSError, EngineError) as error:
-            raise ManifestError("the signer cannot be reached") from error
+            raise ManifestError("the signer cannot be reached; no video is made without it") from (
+                error
+            )
         if "refused" in answer:
             raise ManifestError(f"the signer refused: {answer['refused']}")
         return answer
@@ -128,43 +126,124 @@ class SocketSigner:
 
 
 @dataclass(frozen=True, slots=True)
-class _Desk:
-    """What the signer answers with."""
+class Standing:
+    """What the desk signs with at one moment: chain (PEM, leaf first), where to get time, key."""
 
-    chain: str
-    leaf: bytes
-    tsa: str
-    sign: Callable[[bytes], bytes]
-    ledger: Path
-    lock: threading.Lock
+    chain_pem: bytes
+    tsa_url: str
+    key: ClaimKey = field(repr=False)
+
+    def check(self) -> None:
+        """Return if the key belongs to the certificate; ManifestError otherwise."""
+        from cryptography import x509
+        from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+        leaf = x509.load_pem_x509_certificate(self.chain_pem)
+        if leaf.public_key() != load_pem_public_key(self.key.public_pem):
+            raise ManifestError("the signing key does not belong to the certificate")
+
+
+class Desk:
+    """Answers questions: who it is, and signatures of claims under its own certificate.
+
+    `standing` is asked each time; `ledger`: one JSON line per signature, appended; `uids`: who may
+    ask beside the user this process runs as.
+    """
+
+    def __init__(
+        self, standing: Callable[[], Standing], ledger: Path, uids: frozenset[int] = frozenset()
+    ) -> None:
+        self._standing, self._ledger = standing, ledger
+        self._uids = uids | {os.getuid()}
+        self._lock = threading.Lock()
+
+    @property
+    def mode(self) -> int:
+        """The mode of its socket: open to others only where the system tells who they are."""
+        if len(self._uids) == 1:
+            return 0o600
+        if not hasattr(socket, "SO_PEERCRED"):
+            raise ManifestError("this system does not tell who asks, so only its own user may")
+        return 0o666
+
+    def attend(self, connection: socket.socket) -> None:
+        """One question, one answer; whoever may not ask is told so."""
+        with connection, contextlib.suppress(EngineError, OSError):
+            wire = Wire(connection)
+            peer = _peer(connection)
+            if peer.get("uid", os.getuid()) not in self._uids:
+                wire.send_json({"refused": "only for users who were named"})
+                connection.settimeout(1.0)
+                connection.recv(65536)  # closed over an unread question, the answer would be lost
+                return
+            wire.send_json(self.answer(wire.receive_json(DEADLINE), peer))
 
     def answer(self, question: Mapping[str, Any], peer: Mapping[str, int]) -> dict[str, str]:
         """Identity or signature; refuses what is no claim under its own certificate."""
-        if question.get("ask") == "identity":
-            return {"chain": self.chain, "tsa": self.tsa}
-        if question.get("ask") != "sign":
-            return {"refused": "an unknown question"}
         try:
+            standing = self._standing()
+            if question.get("ask") == "identity":
+                return {"chain": standing.chain_pem.decode(), "tsa": standing.tsa_url}
+            if question.get("ask") != "sign":
+                return {"refused": "an unknown question"}
             data = bytes.fromhex(str(question.get("tbs")))
+            if not is_claim(data, _leaf(standing.chain_pem)):
+                return {"refused": "this is no C2PA claim under this certificate"}
+            with self._lock:
+                self._write(sha256_hex(data), str(question.get("rid", ""))[:64], peer)
+            return {"signature": standing.key.sign(data).hex()}
+        except ManifestError as error:
+            return {"refused": str(error)}
         except ValueError:
             return {"refused": "these are no bytes"}
-        if not _is_claim(data, self.leaf):
-            return {"refused": "this is no C2PA claim under this certificate"}
-        with self.lock:
-            self._write(sha256_hex(data), peer)
-            return {"signature": self.sign(data).hex()}
 
-    def _write(self, sha256: str, peer: Mapping[str, int]) -> None:
+    def _write(self, sha256: str, rid: str, peer: Mapping[str, int]) -> None:
         """One durable line before the signature exists for anybody else."""
-        line = {"at": format_time(datetime.now(UTC)), "sha256": sha256, **peer}
-        with self.ledger.open("a", encoding="ascii") as file:
+        line = {"at": format_time(datetime.now(UTC)), "sha256": sha256, "rid": rid, **peer}
+        with self._ledger.open("a", encoding="ascii") as file:
             file.write(json.dumps(line, sort_keys=True) + "\n")
             file.flush()
             os.fsync(file.fileno())
 
 
-def _is_claim(tbs: bytes, leaf: bytes) -> bool:
-    """Whether these are the bytes of a COSE_Sign1 over a C2PA claim that names `leaf`."""
+def serve(path: Path, desk: Desk, over: socket.socket | None, ready: Callable[[], object]) -> None:
+    """Answer at the socket `path` until `over`, where given, can be read.
+
+    `path` lies in a folder that nobody else may write to. Raises ManifestError where it cannot be.
+    """
+    folder = path.parent.stat().st_mode
+    if folder & 0o022:
+        raise ManifestError("the signer's folder must be closed to everybody else")
+    path.unlink(missing_ok=True)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server:
+        try:
+            server.bind(str(path))
+        except OSError as error:
+            raise ManifestError(f"the signer cannot listen at {path}: {error}") from error
+        path.chmod(desk.mode)
+        server.listen(16)
+        try:
+            ready()
+            _attend_until(server, over, desk)
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def _attend_until(server: socket.socket, over: socket.socket | None, desk: Desk) -> None:
+    with selectors.DefaultSelector() as selector:
+        selector.register(server, selectors.EVENT_READ)
+        if over is not None:
+            selector.register(over, selectors.EVENT_READ)
+        while True:
+            for key, _ in selector.select():
+                if key.fileobj is over:
+                    return
+                connection, _ = server.accept()
+                threading.Thread(target=desk.attend, args=(connection,), daemon=True).start()
+
+
+def is_claim(tbs: bytes, leaf: bytes) -> bool:
+    """Whether these are the bytes of a COSE_Sign1 over a C2PA claim that names `leaf` (DER)."""
     import cbor2
 
     if len(tbs) > MAX_CLAIM:
@@ -184,50 +263,20 @@ def _is_claim(tbs: bytes, leaf: bytes) -> bool:
         return False
 
 
-def main() -> None:
-    """Take the key, listen, sign, until the launcher hangs up."""
+def harden() -> None:
+    """No core dumps, and no other process of this user may read this one's memory."""
+    os.umask(0o077)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform.startswith("linux"):
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+def _leaf(chain_pem: bytes) -> bytes:
     from cryptography import x509
     from cryptography.hazmat.primitives.serialization import Encoding
 
-    _harden()
-    launcher = socket.socket(fileno=int(sys.argv[1]))
-    wire = Wire(launcher)
-    told = wire.receive_json()
-    leaf = x509.load_pem_x509_certificate(told["chain"].encode()).public_bytes(Encoding.DER)
-    desk = _Desk(
-        told["chain"], leaf, told["tsa"], es256(told["key"].encode()), Path(told["ledger"]),
-        threading.Lock(),
-    )  # fmt: skip
-    path = Path(told["path"])
-    path.unlink(missing_ok=True)
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server:
-        server.bind(str(path))
-        server.listen(16)
-        wire.send_json({"ready": True})
-        _serve(server, launcher, desk)
-
-
-def _serve(server: socket.socket, launcher: socket.socket, desk: _Desk) -> None:
-    with selectors.DefaultSelector() as selector:
-        selector.register(server, selectors.EVENT_READ)
-        selector.register(launcher, selectors.EVENT_READ)
-        while True:
-            for key, _ in selector.select():
-                if key.fileobj is launcher:
-                    return
-                connection, _ = server.accept()
-                threading.Thread(target=_attend, args=(connection, desk), daemon=True).start()
-
-
-def _attend(connection: socket.socket, desk: _Desk) -> None:
-    """One question, one answer; whoever is not this user gets none."""
-    with connection, contextlib.suppress(EngineError, OSError):
-        wire = Wire(connection)
-        peer = _peer(connection)
-        if peer.get("uid", os.getuid()) != os.getuid():
-            wire.send_json({"refused": "only for the user who runs the signer"})
-            return
-        wire.send_json(desk.answer(wire.receive_json(DEADLINE), peer))
+    return x509.load_pem_x509_certificate(chain_pem).public_bytes(Encoding.DER)
 
 
 def _peer(connection: socket.socket) -> dict[str, int]:
@@ -237,17 +286,3 @@ def _peer(connection: socket.socket) -> dict[str, int]:
     raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
     pid, uid, _ = _CREDENTIALS.unpack(raw)
     return {"pid": pid, "uid": uid}
-
-
-def _harden() -> None:
-    """No core dumps, and no other process of this user may read this one's memory."""
-    os.umask(0o077)
-    with contextlib.suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if sys.platform.startswith("linux"):
-        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
-
-
-if __name__ == "__main__":
-    main()
-    sys.exit(0)

@@ -18,6 +18,7 @@ from primafacie.safeguards.provenance.manifest import ManifestReading
 from primafacie.safeguards.provenance.reading import PictureReading, SoundReading
 
 VERSION = 1
+MOST_CODES = 50  # a hostile credential may fail in a thousand ways
 
 
 class Level(StrEnum):
@@ -101,7 +102,10 @@ class AssetFinding:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The examiner's word on one file. authorisation: the log's proof inside the credential."""
+    """The examiner's word on one file. authorisation: the log's proof inside the credential.
+
+    relied: whether what the credential claims may be repeated as facts.
+    """
 
     level: Level
     sentence: str
@@ -110,6 +114,7 @@ class Verdict:
     media: str
     examined_at: datetime
     manifest: ManifestReading
+    relied: bool
     marks: Marks
     asset: AssetFinding | None
     authorisation: LogStanding
@@ -124,7 +129,7 @@ class Verdict:
             "sentence": self.sentence,
             "examinedAt": format_time(self.examined_at),
             "file": {"sha256": self.file_sha256, "size": self.size, "media": self.media},
-            "manifest": _manifest(self.manifest),
+            "manifest": _manifest(self.manifest, self.relied),
             "watermark": _marks(self.marks),
             "asset": _asset(self.asset),
             "log": _log(self.asset, self.authorisation),
@@ -137,9 +142,9 @@ class Verdict:
         }
 
 
-def _manifest(m: ManifestReading) -> dict[str, Json]:
-    """What the credential claims is repeated only while it holds."""
-    claims = m.claims if m.sound else None
+def _manifest(m: ManifestReading, relied: bool) -> dict[str, Json]:
+    """What the credential claims is repeated only while it can be relied on."""
+    claims = m.claims if relied else None
     return {
         "presence": m.presence.value,
         "state": m.state,
@@ -147,9 +152,9 @@ def _manifest(m: ManifestReading) -> dict[str, Json]:
         "label": m.label,
         "sha256": m.manifest_sha256,
         "signedAt": format_time(m.signed_at) if m.signed_at else None,
-        "issuer": m.issuer if m.sound else "",
-        "failures": list(m.failures),
-        "notices": list(m.notices),
+        "issuer": m.issuer if relied else "",
+        "failures": list(m.failures[:MOST_CODES]),
+        "notices": list(m.notices[:MOST_CODES]),
         "checks": [{"name": c.name, "passed": c.passed, "detail": c.detail} for c in m.checks],
         "problem": m.problem,
         "claims": None
