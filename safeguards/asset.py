@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NewType
 
 if TYPE_CHECKING:  # the log brings a database along; an examiner's child process needs none
     from primafacie.audit.log import Receipt
+    from primafacie.safeguards.motion_file import MotionFile
 
 AssetNumber = NewType("AssetNumber", int)
 """56 random bits, never 0. The picture carries all of them, the sound its low 32."""
@@ -31,11 +32,24 @@ def format_asset_number(number: int) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Companion:
+    """A still or the sound of a sealed video: marked, signed and read back like the video itself.
+
+    kind: `png` or `wav`. Handed out only beside the released video.
+    """
+
+    kind: str
+    sha256: str
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class SealedAsset:
     """A marked, signed, time-stamped video whose marks and signature were read back from the file.
 
     size in bytes, duration in seconds. fingerprint: what binds the mark to this picture
-    (`Fingerprint.to_bytes`). notes: how it was sealed (mark strength, sizes), as (name, value).
+    (`Fingerprint.to_bytes`). manifest: the manifest store as it stands in the file. notes: how it
+    was sealed (mark strength, sizes), as (name, value). motion: the movement as data, if asked for.
     """
 
     path: Path
@@ -52,7 +66,16 @@ class SealedAsset:
     frame_count: int
     sealed_at: datetime
     fingerprint: bytes = field(repr=False)
+    manifest: bytes = field(default=b"", repr=False)
+    companions: tuple[Companion, ...] = ()
     notes: tuple[tuple[str, str], ...] = ()
+    motion: MotionFile | None = None
+
+    def discard(self) -> None:
+        """Delete its files: they were not released."""
+        self.path.unlink(missing_ok=True)
+        if self.motion is not None:
+            self.motion.path.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +84,10 @@ class AssetRecord:
 
     consent_status: the consent's state now (`active`, `suspended`, `withdrawn`, ...). leaf and
     proof: the log leaf of the release and its C2SP tlog-proof, empty until one was published.
-    revoked_at: when this video itself was called back, or None.
+    revoked_at: when this video itself was called back, or None. manifest: its label and the store
+    as it stands in the file, and companions: on the way in; empty when asked for.
+    consent_ended_at: when the consent was withdrawn or revoked, or None. motion: movement as data,
+    on the way in.
     """
 
     asset_number: int
@@ -75,6 +101,10 @@ class AssetRecord:
     proof: str = field(repr=False)
     revoked_at: datetime | None = None
     fingerprint: bytes = field(default=b"", repr=False)
+    manifest: tuple[str, bytes] = field(default=("", b""), repr=False)
+    companions: tuple[Companion, ...] = ()
+    consent_ended_at: datetime | None = None
+    motion: MotionFile | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ allowed; its state says whether that still holds, and moves only along LIFE_CYCL
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime, timedelta
@@ -20,7 +21,8 @@ from primafacie.audit import canonical, dsse
 from primafacie.audit.digest import sha256_hex
 from primafacie.audit.errors import AuditError
 from primafacie.safeguards.errors import ConsentError
-from primafacie.safeguards.face import FaceTemplate
+from primafacie.safeguards.face import FaceTemplate, Gallery
+from primafacie.safeguards.speaker import VoiceTemplate
 
 PAYLOAD_TYPE: Final = "application/vnd.primafacie.consent.v1+json"
 SCHEMA: Final = "primafacie.consent/1"
@@ -41,8 +43,15 @@ PROHIBITED: Final[tuple[str, ...]] = (
     "sexual content", "political persuasion", "fraud or impersonation", "endorsement",
     "medical or legal advice", "content addressed to children",
 )  # fmt: skip
+#: The words beside the box for motion data. Not pre-ticked either.
+MOTION_WORDS: Final = (
+    "Handing out the movement of the face as data (JSON, CSV, glTF) beside the video. Movement can "
+    "drive other faces."
+)
 #: What every frame says when nobody verified the consent.
 SELF_DECLARED_LABEL: Final = "AI-generated. Consent self-declared, not verified"
+_UTC: Final = ("Z", "+00:00")
+_UNSEEN: Final = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
 AUDIENCES: Final[tuple[str, ...]] = ("internal", "review-panel", "publication", "public")
 
 
@@ -79,8 +88,9 @@ LIFE_CYCLE: Final[Mapping[ConsentState, frozenset[ConsentState]]] = {
     _S.DRAFT: frozenset({_S.CAPTURED, _S.WITHDRAWN, _S.EXPIRED}),
     _S.CAPTURED: frozenset({_S.UNDER_REVIEW, _S.WITHDRAWN, _S.EXPIRED}),
     _S.UNDER_REVIEW: frozenset({_S.ACTIVE, _S.REJECTED, _S.WITHDRAWN, _S.EXPIRED}),
-    _S.ACTIVE: _ENDED | {_S.SUSPENDED},
-    _S.SUSPENDED: _ENDED | {_S.ACTIVE},
+    # a wider version that the subject signed is looked at like the first; a narrower one is not
+    _S.ACTIVE: _ENDED | {_S.SUSPENDED, _S.CAPTURED},
+    _S.SUSPENDED: _ENDED | {_S.ACTIVE, _S.CAPTURED},
     _S.REJECTED: frozenset({_S.ERASED}),
     **{ended: frozenset({_S.ERASED}) for ended in _ENDED},
     _S.ERASED: frozenset(),
@@ -101,6 +111,7 @@ class ConsentRecord:
     photo_mode: `registered` (only those photos) or `matched` (any photo the face gate matches).
     voices: sha256 of allowed clips. voice_source: `own` (the subject's voice, by registered clip or
     speaker check), `synthetic` (a declared synthetic voice), or `clips` (the named clips alone).
+    motion: movement may leave as data; False stands in no bytes, as in records from before it.
     requesters and projects: ids; an empty tuple means nobody. liveness: 0 none, 1 challenge
     video, 2 witnessed. notice_sha256: the notice the person read, word for word.
     """
@@ -138,10 +149,14 @@ class ConsentRecord:
     liveness: int
     evidence: tuple[str, ...]  # kind:sha256 of each piece, kinds such as video or provenance
     schema: str = SCHEMA
+    motion: bool = False  # the movement may be handed out as data beside the video
 
     def to_bytes(self) -> bytes:
         """The canonical JSON that is signed."""
-        return canonical.encode(asdict(self))
+        body = asdict(self)
+        if self.motion is False:
+            del body["motion"]
+        return canonical.encode(body)
 
     @property
     def sha256(self) -> str:
@@ -169,11 +184,19 @@ class ConsentRecord:
         if problems:
             raise ConsentError("; ".join(problems))
 
+    def _names(self) -> Sequence[str]:
+        """Everything that is compared with something, never read."""
+        lists = (self.requesters, self.projects, self.languages, self.photos, self.voices,
+                 self.evidence, self.purposes)  # fmt: skip
+        single = (self.consent_id, self.subject_id, self.subject_key, self.notice_sha256)
+        return (*single, *(text for names in lists for text in names))
+
     def _rules(self) -> Sequence[tuple[bool, str]]:
         begins, ends = parse_time(self.not_before), parse_time(self.not_after)
         return (
             (self.schema != SCHEMA, "unknown schema of consent record"),
             (self.version < 1, "a version counts from 1"),
+            (type(self.motion) is not bool, "motion is allowed or not"),
             ((self.version == 1) != (self.prev_sha256 == ""),
              "version 1 has no predecessor, every later one names it"),
             (self.subject_kind not in set(SubjectKind), "unknown kind of subject"),
@@ -185,8 +208,14 @@ class ConsentRecord:
             (self.photo_mode not in ("registered", "matched"), "photo mode: registered or matched"),
             (self.voice_source not in ("own", "synthetic", "clips"),
              "voice source: own, synthetic or clips"),
-            (not begins < ends <= begins + LONGEST, 
+            (not begins < ends <= begins + LONGEST,
              "the validity must be positive, at most 10 years"),
+            (not all(text.endswith(_UTC) for text in (self.not_before, self.not_after)),
+             "times are written in UTC: in another zone the day shown is not the day meant"),
+            (not all(text.isascii() and text.isprintable() for text in self._names()),
+             "a name, a digest or a language holds a character that only looks like another"),
+            (any(hides(text) for text in (self.controller, self.purpose_text)),
+             "a text holds characters that nobody can see"),
             (min(self.max_seconds, self.max_side, self.max_outputs, self.max_per_day) < 1,
              "limits must be positive"),
             (self.subject_kind == SubjectKind.ARTWORK and self.photo_mode != "registered",
@@ -214,6 +243,7 @@ class Consent:
     outputs: int = 0
     outputs_today: int = 0
     template: FaceTemplate | None = None
+    voice: VoiceTemplate | None = None
 
 
 class ConsentRegistry(Protocol):
@@ -223,11 +253,15 @@ class ConsentRegistry(Protocol):
     def find(self, consent_id: str) -> Consent | None:
         """The consent's newest version and state now, or None when there is none."""
 
-    def templates(self, model: str) -> Sequence[tuple[str, FaceTemplate]]:
-        """(subject id, enrolment template) of everybody whose consent is active or suspended."""
+    def gallery(self, model: str) -> Gallery:
+        """The templates by this model of everybody whose consent is active or suspended."""
+
+    def same_person(self, subject_id: str) -> frozenset[str]:
+        """Other subjects that a reviewer found to be this very person."""
 
     def never_me(self, model: str) -> Sequence[FaceTemplate]:
-        """Templates of people who asked never to be animated."""
+        """Templates of people who asked never to be animated. Those by another model too: whoever
+        holds one cannot compare anybody with it, and must refuse."""
 
 
 def sign_consent(record: ConsentRecord, *keys: Ed25519PrivateKey) -> bytes:
@@ -251,6 +285,44 @@ def open_consent(envelope: bytes, keys: Mapping[str, bytes], platform_key: str) 
     if record.subject_key == platform_key:
         raise ConsentError("the platform cannot sign as the subject")
     return record
+
+
+def check_successor(new: ConsentRecord, old: ConsentRecord) -> None:
+    """Return if `new` is the version after `old` of the same consent of the same person, signed
+    with the same key; raise ConsentError otherwise."""
+    same = ("consent_id", "subject_id", "subject_kind", "subject_key", "adult", "lawful_basis")
+    if new.version != old.version + 1 or new.prev_sha256 != old.sha256:
+        raise ConsentError("a new version follows the one before and names its digest")
+    if any(getattr(new, name) != getattr(old, name) for name in same):
+        raise ConsentError("a new version speaks of the same person, by the same key")
+
+
+def is_within(new: ConsentRecord, old: ConsentRecord) -> bool:
+    """Does `new` allow nothing that `old` did not? A field this does not know must be equal."""
+    less: dict[str, bool] = {
+        "version": True, "prev_sha256": True, "notice_sha256": True, "notice_language": True,
+        "audience": AUDIENCES.index(new.audience) <= AUDIENCES.index(old.audience),
+        "languages": not old.languages or (
+            bool(new.languages) and set(new.languages) <= set(old.languages)),
+        "photo_mode": new.photo_mode in ("registered", old.photo_mode),
+        "prohibited": set(new.prohibited) >= set(old.prohibited),
+        "label": new.label == old.label or not old.label,
+        "not_before": parse_time(new.not_before) >= parse_time(old.not_before),
+        "not_after": parse_time(new.not_after) <= parse_time(old.not_after),
+        "liveness": new.liveness <= old.liveness,
+        "motion": new.motion <= old.motion,
+    }  # fmt: skip
+    for name in ("purposes", "requesters", "projects", "photos", "voices", "evidence"):
+        less[name] = set(getattr(new, name)) <= set(getattr(old, name))
+    for name in ("max_seconds", "max_side", "max_outputs", "max_per_day"):
+        less[name] = getattr(new, name) <= getattr(old, name)
+    return all(less.get(f.name, getattr(new, f.name) == getattr(old, f.name)) for f in fields(new))
+
+
+def hides(text: str) -> bool:
+    """Does the text hold control, direction or invisible characters? Line breaks and the joiners
+    that some scripts are written with are none."""
+    return any(unicodedata.category(c) in _UNSEEN and c not in "\n\u200c\u200d" for c in text)
 
 
 def parse_time(text: str) -> datetime:

@@ -4,6 +4,8 @@ SafeguardError
 ├── PolicyError        the policy set cannot be used: missing, changed, invalid
 ├── ConsentError       a consent record is malformed, unsigned, or may not move to that state
 ├── FaceError          a face model or template cannot be used
+├── VoiceprintError    a speaker model or template cannot be used
+├── CaptureError       a recording of the challenge cannot be looked at
 ├── RequestError       the request itself is malformed (bad input, never a refusal by policy)
 ├── MarkError          the watermark could not be embedded, or may not be
 ├── MediaError         a file could not be decoded or encoded within its limits
@@ -28,6 +30,14 @@ class ConsentError(SafeguardError):
 
 class FaceError(SafeguardError):
     """A face model or template cannot be used."""
+
+
+class VoiceprintError(SafeguardError):
+    """A speaker model or template cannot be used."""
+
+
+class CaptureError(SafeguardError):
+    """A recording of the challenge cannot be looked at."""
 
 
 class RequestError(SafeguardError):

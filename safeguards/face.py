@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,51 @@ MATCH: Final = 0.50
 MARGIN: Final = 0.05
 #: A probe this near to somebody on the never-me list is refused.
 DENY: Final = 0.60
+#: What an operator may call the match distance of their own weights: unit vectors of unrelated
+#: faces lie about 1.41 apart, so that beyond 1.0 "the same person" would say little.
+OPERATING: Final = (0.2, 1.0)
+STALE: Final = (
+    "the face template of this consent was made by another model than the one in use; it is being "
+    "made anew from the registered photos, or cannot be: ask the steward"
+)
+UNCOMPARED: Final = (
+    "the never-me list holds a face that another model described, so that nobody can be compared "
+    "with it; the operator must go back to that model"
+)
+_FEW: Final = 64  # nearest rows whose distance is taken exactly
+
+
+@dataclass(frozen=True, slots=True)
+class FaceWeights:
+    """Weights of facenet-pytorch's InceptionResnetV1 that an operator brought, and the distance
+    between unit vectors at which they measured the false match rate they stand for.
+
+    The figures of the rules (MATCH, MARGIN, DENY) are dlib's. Every vector of this model is
+    multiplied by `scale`, so that the operator's distance becomes MATCH, MARGIN a tenth of it and
+    DENY 1.2 times it. No rule changes; but how many strangers lie within MATCH is then what the
+    operator measured, not what dlib's figures say.
+    """
+
+    path: Path
+    sha256: str
+    match_distance: float
+
+    def __post_init__(self) -> None:
+        """Raises FaceError for a digest that is none, or a distance outside OPERATING."""
+        if len(self.sha256) != 64 or set(self.sha256) - set("0123456789abcdef"):
+            raise FaceError("a sha256 has 64 hexadecimal digits")
+        if not OPERATING[0] <= self.match_distance <= OPERATING[1]:  # NaN is refused too
+            raise FaceError(f"a match distance lies between {OPERATING[0]} and {OPERATING[1]}")
+
+    @property
+    def scale(self) -> float:
+        """What a unit vector is multiplied by."""
+        return MATCH / self.match_distance
+
+    @property
+    def model(self) -> str:
+        """Name, digest and distance: whoever changes one has another model."""
+        return f"inception-resnet-v1@{self.sha256}/{self.match_distance!r}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +91,8 @@ class Likeness:
     best: is the named subject the nearest of all enrolled. margin: how much nearer than the next.
     other_distance: to the nearest other subject (2.0 = none). deny_distance: to the nearest
     never-me template (2.0 = none). generator_mark: the image generator whose mark it carries.
-    aspect: the photo's longer side over its shorter one.
+    aspect: the photo's longer side over its shorter one. own_mark: the asset number (14 hex digits)
+    of our own mark in it, "present" for one that cannot be read, "" for none.
     """
 
     faces_a: int
@@ -59,6 +106,7 @@ class Likeness:
     model: str = ""
     generator_mark: str = ""
     aspect: float = 1.0
+    own_mark: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,19 +127,46 @@ class Nearest:
         return max(0.0, self.other - self.own)
 
 
-def nearest(
-    probe: NDArray[np.float32],
-    model: str,
-    subject_id: str,
-    gallery: Sequence[tuple[str, FaceTemplate]],
-) -> Nearest:
-    """Compare a probe with everybody enrolled. Templates of other models do not count."""
-    known = [(owner == subject_id, t.vector) for owner, t in gallery if t.model == model]
-    if not known:
-        return Nearest(own=2.0, other=2.0)
-    owned = np.fromiter((own for own, _ in known), bool, len(known))
-    distances = np.linalg.norm(np.stack([vector for _, vector in known]) - probe, axis=1)
-    return Nearest(
-        own=float(distances[owned].min(initial=2.0)),
-        other=float(distances[~owned].min(initial=2.0)),
-    )
+@dataclass(frozen=True, slots=True)
+class Gallery:
+    """Everybody enrolled by one model, as a matrix. Built once and asked many times."""
+
+    model: str
+    rows: Mapping[str, tuple[int, ...]]  # subject id -> rows
+    matrix: NDArray[np.float32] = field(repr=False)  # (N, D)
+    squares: NDArray[np.float32] = field(repr=False)  # (N,)
+
+    @classmethod
+    def of(cls, model: str, templates: Sequence[tuple[str, FaceTemplate]]) -> Gallery:
+        """The gallery of those among (subject id, template) that `model` made: templates of another
+        model cannot be compared."""
+        known = [(owner, t.vector) for owner, t in templates if t.model == model]
+        rows: dict[str, tuple[int, ...]] = {}
+        for number, (owner, _) in enumerate(known):
+            rows[owner] = (*rows.get(owner, ()), number)
+        vectors = [vector for _, vector in known]
+        matrix = np.stack(vectors) if vectors else np.zeros((0, 1), np.float32)
+        squares = np.einsum("ij,ij->i", matrix, matrix)
+        return cls(model, rows, matrix, np.asarray(squares, np.float32))
+
+    def nearest(
+        self, probe: NDArray[np.float32], subject_id: str, same: frozenset[str] = frozenset()
+    ) -> Nearest:
+        """How far the named subject and the nearest other one are. same: subjects that a reviewer
+        found to be the named person; they do not count as others, nor as the subject."""
+        own = list(self.rows.get(subject_id, ()))
+        alike = [row for owner in same for row in self.rows.get(owner, ())]
+        if not len(self.matrix):
+            return Nearest(2.0, 2.0)
+        rough = self.squares - 2 * (self.matrix @ probe)  # squared distance but for a constant
+        rough[[*own, *alike]] = np.inf
+        few = min(_FEW, len(rough)) - 1
+        others = [i for i in np.argpartition(rough, few)[: few + 1] if np.isfinite(rough[i])]
+        return Nearest(self._least(probe, own), self._least(probe, others))
+
+    def _least(self, probe: NDArray[np.float32], rows: Sequence[Any]) -> float:
+        """The exact distance of the nearest of these rows: the product above is rounded."""
+        if not rows:
+            return 2.0
+        distances = np.linalg.norm(self.matrix[np.asarray(rows)] - probe, axis=1)
+        return float(min(2.0, distances.min()))

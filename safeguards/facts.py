@@ -23,16 +23,20 @@ PROVENANCE: Final = "provenance:"
 @dataclass(frozen=True, slots=True)
 class Utterance:
     """What was heard: length, whose voice (`match`, `review`, `mismatch` or `unknown`), and what
-    is wrong with the clip, as sentences."""
+    is wrong with the clip, as sentences. similarity: to the subject's voice, None: unknown."""
 
     milliseconds: int
     speaker: str = "unknown"
     problems: tuple[str, ...] = ()
+    similarity: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """The facts of one decision. None stands for "there is no such thing" and satisfies nothing."""
+    """The facts of one decision. None stands for "there is no such thing" and satisfies nothing.
+
+    engines: names of the engines that would do the work, with their files' digests.
+    """
 
     request: Request
     requester: Requester | None
@@ -43,6 +47,7 @@ class Facts:
     now: datetime
     production: bool
     log_ready: bool
+    engines: tuple[str, ...] = ()
 
     @property
     def sha256(self) -> str:
@@ -73,6 +78,8 @@ class Facts:
             "audience": _audience(request.audience),
             "language": request.controls.language.split("-")[0],
             "side": longer_side(request, self.likeness.aspect),
+            "motion": request.controls.motion != "",
+            "engines": sorted(self.engines),
             "photo_sha256": request.photo_sha256,
             "face": _face(self.likeness),
             "voice": {
@@ -129,6 +136,7 @@ def _consent(consent: Consent | None) -> dict[str, Any]:
         "max_per_day": record.max_per_day,
         "outputs": consent.outputs,
         "outputs_today": consent.outputs_today,
+        "motion": record.motion,
     }
 
 
@@ -137,7 +145,7 @@ _NO_CONSENT: Final[dict[str, Any]] = {
     "not_before": 0, "not_after": 0, "purposes": [], "requesters": [], "projects": [],
     "audience": -1, "languages": ["none"], "photo_mode": "registered", "photos": [],
     "voice_source": "clips", "voices": [], "max_ms": 0, "max_side": 0, "max_outputs": 0,
-    "max_per_day": 0, "outputs": 0, "outputs_today": 0,
+    "max_per_day": 0, "outputs": 0, "outputs_today": 0, "motion": False,
 }  # fmt: skip
 
 
@@ -153,6 +161,7 @@ def _face(likeness: Likeness) -> dict[str, Any]:
         "other_distance": _decimal(likeness.other_distance, math.floor),
         "deny_distance": _decimal(likeness.deny_distance, math.floor),
         "generator_mark": likeness.generator_mark,
+        "own_mark": likeness.own_mark,
     }
 
 

@@ -30,18 +30,23 @@ from primafacie.audit.log import Receipt
 from primafacie.generator.clip import SOUND_RATE, UnsealedClip
 from primafacie.generator.errors import GeneratorError, PermitError, VoiceError
 from primafacie.generator.permit import MAX_LIFE, PAYLOAD_TYPE, Permit, PermitClaims
+from primafacie.generator.registry import Ensemble
 from primafacie.generator.studio import Studio
 from primafacie.generator.studio import StudioTrust as StudioTrust  # what a gate is told
 from primafacie.safeguards.asset import AssetRecord, Delivery, SealedAsset, fresh_asset_number
 from primafacie.safeguards.consent import Consent, ConsentRegistry, ConsentState, parse_time
 from primafacie.safeguards.decision import Allowed, Decision, Reason, Refused
 from primafacie.safeguards.errors import GateError, SafeguardError
+from primafacie.safeguards.face import STALE, FaceWeights
 from primafacie.safeguards.facts import Facts, Utterance, longer_side
-from primafacie.safeguards.inspector import Inspector, Seen
+from primafacie.safeguards.inspector import Heard, Inspector, Seen
+from primafacie.safeguards.motion_file import MotionClaims, seal_motion
 from primafacie.safeguards.policy import Action, PolicySet
+from primafacie.safeguards.provenance.mark_keys import MarkKeys
 from primafacie.safeguards.provenance.order import LogEvidence, SealOrder
 from primafacie.safeguards.provenance.seal import Seal
 from primafacie.safeguards.request import Project, Request, Requester
+from primafacie.safeguards.speaker import verdict
 
 LONGEST_CLIP: Final = 600  # seconds; consents allow far less
 WATCH_EVERY: Final = 25  # frames between two looks at cancellation and consent
@@ -90,7 +95,8 @@ class Post:
 
     now: the clock. activated: digest of the policy set in force. commitment_key: blinds what
     would otherwise be guessable. staging: folder for sealed files that are not released yet.
-    status_url: asset number (hex) -> address where the consent's status can be asked.
+    status_url: asset number (hex) -> address where the consent's status can be asked. marks: the
+    watermark keys of every epoch, to know our own videos among uploads.
     """
 
     now: Callable[[], datetime]
@@ -100,7 +106,9 @@ class Post:
     log_origin: str
     staging: Path
     status_url: Callable[[str], str]
+    marks: tuple[MarkKeys, ...] = field(repr=False)
     production: bool
+    face_weights: FaceWeights | None = None  # a recogniser instead of dlib's
 
 
 class Gate:
@@ -119,8 +127,8 @@ class Gate:
         self._post, self._people, self._consents = post, people, consents
         self._policies, self._journal, self._seal = policies, journal, seal
         self._studio = Studio(studio, must_hold=post.production)
-        self._audience = studio.audience
-        self.inspector = Inspector(must_hold=post.production)
+        self._audience, self._engines = studio.audience, studio.engines
+        self.inspector = Inspector(post.production, post.marks, post.face_weights)
         self._studio.start()
         self.inspector.renew()
 
@@ -148,14 +156,14 @@ class Gate:
             raise self._failed(request, error) from error
 
     def _release(
-        self, request: Request, seen: Seen, heard: Utterance, facts: Facts, sealed: SealedAsset
+        self, request: Request, seen: Seen, heard: Heard | str, facts: Facts, sealed: SealedAsset
     ) -> Delivery | Refused:
         try:
             again = self._facts(request, seen, heard)
             decision = self._decide(again, "release")  # 7 does it still hold?
             if isinstance(decision, Refused):
                 self._journal.finish(request, "withheld", _withheld(again, decision))
-                sealed.path.unlink(missing_ok=True)
+                sealed.discard()
                 return decision
             consent = _known(again.consent)
             if consent.epoch != _known(facts.consent).epoch:
@@ -165,33 +173,38 @@ class Gate:
             receipt = self._journal.release(request, consent.epoch, record, entry)  # 8
             return Delivery(sealed, receipt)  # 9
         except BaseException:
-            sealed.path.unlink(missing_ok=True)
+            sealed.discard()
             raise
 
     # 1 ------------------------------------------------------------------------------------------
 
-    def _look(self, request: Request) -> tuple[Seen, Utterance]:
+    def _look(self, request: Request) -> tuple[Seen, Heard | str]:
         self.inspector.renew()  # one request, one child: what it saw before cannot speak now
         seen = self.inspector.photo(request.photo)
         try:
-            return seen, Utterance(self.inspector.voice(request.voice, LONGEST_CLIP))
+            return seen, self.inspector.voice(request.voice, LONGEST_CLIP)
         except VoiceError as error:
-            return seen, Utterance(0, problems=(str(error),))
+            return seen, str(error)
 
-    def _facts(self, request: Request, seen: Seen, heard: Utterance) -> Facts:
+    def _facts(self, request: Request, seen: Seen, heard: Heard | str) -> Facts:
         consent = self._consents.find(request.consent_id)
         subject = consent.record.subject_id if consent else ""
-        gallery = self._consents.templates(seen.model)
+        gallery = self._consents.gallery(seen.model)
+        same = self._consents.same_person(subject) if subject else frozenset()
+        likeness = seen.likeness(subject, gallery, self._consents.never_me(seen.model), same)
+        if consent and consent.template and consent.template.model != seen.model:
+            likeness = replace(likeness, problems=(*likeness.problems, STALE))
         return Facts(
             request=request,
             requester=self._people.requester(request.requester_id),
             project=self._people.project(request.project_id),
             consent=consent,
-            likeness=seen.likeness(subject, gallery, self._consents.never_me(seen.model)),
-            utterance=heard,
+            likeness=likeness,
+            utterance=_utterance(heard, consent),
             now=self._post.now(),
             production=self._post.production,
             log_ready=self._journal.ready(),
+            engines=self._engines.identities,
         )
 
     # 2, 7 ---------------------------------------------------------------------------------------
@@ -203,6 +216,7 @@ class Gate:
         notes = {
             "photo_good_enough": facts.likeness.problems,
             "voice_usable": facts.utterance.problems,
+            "voice_allowed": _about_speaker(facts),
         }
         return replace(decision, reasons=tuple(_noted(r, notes) for r in decision.reasons))
 
@@ -221,12 +235,14 @@ class Gate:
                 ("consent_commitment", self._commitment(consent)),
                 ("decision", decision.decision_id),
                 ("facts_sha256", decision.facts_sha256),
+                *((("motion", request.controls.motion),) if request.controls.motion else ()),
                 ("params_sha256", sha256_hex(request.controls.to_params())),
                 ("photo_commitment", self._blind(b"photo", request.photo_sha256)),
                 ("policy_sha256", decision.policy_sha256),
                 ("purpose", request.purpose),
                 ("voice_commitment", self._blind(b"voice", request.voice_sha256)),
                 ("voice_declared", "synthetic" if request.voice_synthetic else "recorded"),
+                *_speaker(facts),
             ),
             payload={
                 "audience": request.audience,
@@ -275,6 +291,7 @@ class Gate:
                     ("decision", decision.decision_id),
                     ("decision_leaf", receipt.index),
                     ("expires", claims.exp),
+                    ("nonce", claims.nonce),
                     ("permit_sha256", sha256_hex(envelope)),
                     ("policy_sha256", decision.policy_sha256),
                 ),
@@ -289,7 +306,7 @@ class Gate:
         params = request.controls.to_params()
         clip = self._studio.perform(permit, request.photo, request.voice, params)
         try:
-            _as_asked(clip, facts)
+            _as_asked(clip, facts, self._engines)
         except GateError:
             self._studio.close()
             raise
@@ -335,7 +352,31 @@ class Gate:
             label=consent.record.label or None,
             out_path=self._post.staging / f"{request.rid}.{request.claim}.mp4",
         )
-        return self._seal.seal(clip, order)
+        sealed = self._seal.seal(clip, order)
+        return self._with_motion(clip, order, sealed, request) if clip.motion else sealed
+
+    def _with_motion(
+        self, clip: UnsealedClip, order: SealOrder, sealed: SealedAsset, request: Request
+    ) -> SealedAsset:
+        """The movement beside the film it belongs to, signed; neither without the other."""
+        form = request.controls.motion
+        claims = MotionClaims(
+            v=1,
+            asset=f"{sealed.asset_number:014x}",
+            content=sha256_hex(clip.motion),
+            video=sealed.file_sha256,
+            decision=order.decision_id,
+            policy=order.policy_sha256,
+            status=order.consent_status_url,
+            issued=int(self._post.now().timestamp()),
+        )
+        try:
+            path = order.out_path.with_suffix(f".{form}")
+            motion = seal_motion(clip.motion, form, claims, self._post.permit_key, path)
+        except BaseException:
+            sealed.discard()
+            raise
+        return replace(sealed, motion=motion)
 
     # when the road breaks off -------------------------------------------------------------------
 
@@ -399,7 +440,7 @@ class Gate:
         return f"hmac-sha256:{mac.hexdigest()}"
 
 
-def _as_asked(clip: UnsealedClip, facts: Facts) -> None:
+def _as_asked(clip: UnsealedClip, facts: Facts, engines: Ensemble) -> None:
     """Return if the studio announced what was asked for and nothing larger; raise otherwise."""
     controls, heard = facts.request.controls, facts.utterance.milliseconds
     frames = math.ceil(heard * clip.fps / 1000)
@@ -411,6 +452,8 @@ def _as_asked(clip: UnsealedClip, facts: Facts) -> None:
         abs(len(clip.sound) / SOUND_RATE * 1000 - heard) <= 50,
         bool(np.isfinite(clip.sound).all()),
         len(clip.report) <= 64,
+        tuple(name for name, _ in clip.engines) == (engines.render.name, engines.motion.name),
+        bool(clip.motion) == bool(controls.motion),
     )
     if not all(limits):
         raise GateError("the studio announced another clip than the one asked for")
@@ -422,6 +465,35 @@ def _known(consent: Consent | None) -> Consent:
     return consent
 
 
+def _utterance(heard: Heard | str, consent: Consent | None) -> Utterance:
+    """What was heard, held against the voice of the person who consented."""
+    if isinstance(heard, str):
+        return Utterance(0, problems=(heard,))
+    voice = consent.voice if consent else None
+    alike = voice.similarity(heard.voice) if voice else None
+    return Utterance(heard.milliseconds, verdict(alike), similarity=alike)
+
+
+def _about_speaker(facts: Facts) -> tuple[str, ...]:
+    """Why the voice was not taken for the person's own; () where that was not the question."""
+    consent = facts.consent
+    if consent is None or consent.record.voice_source != "own" or facts.request.voice_synthetic:
+        return ()
+    return {
+        "review": ("it resembles the person's voice, but not surely; they can register the clip",),
+        "mismatch": ("it is not the person's voice",),
+        "unknown": ("whose voice it is could not be told: too little speech, or nothing to compare",
+                    ),
+    }.get(facts.utterance.speaker, ())  # fmt: skip
+
+
+def _speaker(facts: Facts) -> tuple[tuple[str, str | int], ...]:
+    """The speaker check for the log: what it said, and the similarity in hundredths."""
+    alike = facts.utterance.similarity
+    score = () if alike is None else (("speaker_hundredths", round(alike * 100)),)
+    return (("speaker", facts.utterance.speaker), *score)
+
+
 def _noted(reason: Reason, notes: dict[str, tuple[str, ...]]) -> Reason:
     found = notes.get(reason.rule, ())
     if not found:
@@ -431,6 +503,13 @@ def _noted(reason: Reason, notes: dict[str, tuple[str, ...]]) -> Reason:
 
 def _refusal(facts: Facts, decision: Refused) -> LogEntry:
     return _outcome(Kind.DECISION_REFUSED, Outcome.DENY, facts, decision)
+
+
+def _marks_seen(facts: Facts) -> tuple[tuple[str, str], ...]:
+    """The marks the photo carried: a generator's, or ours, with the asset it leads to."""
+    face = facts.likeness
+    both = (("photo_generator", face.generator_mark), ("photo_mark", face.own_mark))
+    return tuple((name, value) for name, value in both if value)
 
 
 def _withheld(facts: Facts, decision: Refused) -> LogEntry:
@@ -452,6 +531,8 @@ def _outcome(kind: Kind, out: Outcome, facts: Facts, decision: Refused) -> LogEn
             ("facts_sha256", decision.facts_sha256),
             ("policy_sha256", decision.policy_sha256),
             ("purpose", request.purpose[:64]),
+            *_marks_seen(facts),
+            *_speaker(facts),
         ),
         payload={
             "consent": request.consent_id,
@@ -475,7 +556,9 @@ def _released(facts: Facts, decision: Allowed, sealed: SealedAsset) -> LogEntry:
             ("decision", decision.decision_id),
             ("file_sha256", sealed.file_sha256),
             ("manifest_sha256", sealed.manifest_sha256),
+            *((("motion_sha256", sealed.motion.sha256),) if sealed.motion else ()),
             ("policy_sha256", decision.policy_sha256),
+            *((f"{one.kind}_sha256", one.sha256) for one in sealed.companions),
         ),
         payload={"consent": consent.record.consent_id, "purpose": request.purpose},
     )
@@ -494,4 +577,7 @@ def _record(request: Request, consent: Consent, sealed: SealedAsset) -> AssetRec
         proof="",
         revoked_at=None,
         fingerprint=sealed.fingerprint,
+        manifest=(sealed.manifest_label, sealed.manifest),
+        companions=sealed.companions,
+        motion=sealed.motion,
     )

@@ -6,10 +6,13 @@ keeps the numbers that come back and does all comparing itself.
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,20 +20,41 @@ from numpy.typing import NDArray
 from primafacie.generator.child import Child, Wire, wire_from_arguments
 from primafacie.generator.errors import EngineError, VoiceError
 from primafacie.generator.faces import find_faces
-from primafacie.safeguards.errors import FaceError
-from primafacie.safeguards.face import FaceTemplate, Likeness, nearest
-from primafacie.safeguards.identify import DlibEmbedder, count_hog, identify, screen
+from primafacie.safeguards.errors import CaptureError, FaceError, VoiceprintError
+from primafacie.safeguards.face import (
+    UNCOMPARED,
+    FaceTemplate,
+    FaceWeights,
+    Gallery,
+    Likeness,
+)
+from primafacie.safeguards.identify import (
+    DlibEmbedder,
+    FaceEmbedder,
+    checked,
+    count_hog,
+    embedder_of,
+    identify,
+    screen,
+)
+from primafacie.safeguards.liveness import LONGEST, Footage
+from primafacie.safeguards.speaker import DIMENSIONS as VOICE_DIMENSIONS
+from primafacie.safeguards.speaker import Voiceprint, installed
+
+if TYPE_CHECKING:
+    from primafacie.safeguards.provenance.mark_keys import MarkKeys
 
 MODULE: Final = "primafacie.safeguards.inspector"
 START_DEADLINE: Final = 120.0
 LOOK_DEADLINE: Final = 120.0
-DIMENSIONS: Final = 128
+WATCH_DEADLINE: Final = 480.0
+DIMENSIONS: Final = 128  # of dlib's descriptor
+INCEPTION_DIMENSIONS: Final = 512
 MOST_FACES: Final = 10_000
+LONGEST_GREY: Final = 16_384  # pixels per side of the picture in which marks are looked for
 ENROLMENT_FRAMES: Final = 5
 #: Enrolment pictures farther than this from their mean do not show one person.
 ENROLMENT_SPREAD: Final = 0.50
-
-Gallery = Sequence[tuple[str, FaceTemplate]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,21 +68,32 @@ class Seen:
     vector: NDArray[np.float32] | None = field(repr=False)
     generator_mark: str
     aspect: float = 1.0  # longer side over shorter side
+    own_mark: str = ""  # see Likeness
+    unfit: tuple[str, ...] = ()  # see Sighting
 
     def likeness(
-        self, subject_id: str, gallery: Gallery, never_me: Sequence[FaceTemplate]
+        self,
+        subject_id: str,
+        gallery: Gallery,
+        never_me: Sequence[FaceTemplate],
+        same: frozenset[str] = frozenset(),
     ) -> Likeness:
-        """Whose face it is, or nobody's, against everybody enrolled and the never-me list."""
+        """Whose face it is, or nobody's, against everybody enrolled and the never-me list. same:
+        subjects that a reviewer found to be the same person; they are nobody else."""
         if self.vector is None:
             return Likeness(self.faces_a, self.faces_b, self.problems, model=self.model,
-                            generator_mark=self.generator_mark, aspect=self.aspect)  # fmt: skip
-        found = nearest(self.vector, self.model, subject_id, gallery)
-        denied = nearest(self.vector, self.model, "", [("never-me", t) for t in never_me])
+                            generator_mark=self.generator_mark, aspect=self.aspect,
+                            own_mark=self.own_mark)  # fmt: skip
+        if gallery.model != self.model:
+            raise FaceError("this gallery was made by another model")
+        found = gallery.nearest(self.vector, subject_id, same)
+        listed = Gallery.of(self.model, [("never-me", t) for t in never_me])
+        denied = listed.nearest(self.vector, "")
         incomparable = any(t.model != self.model for t in never_me)  # then nobody can be sure
         return Likeness(
             faces_a=self.faces_a,
             faces_b=self.faces_b,
-            problems=self.problems,
+            problems=(*self.problems, UNCOMPARED) if incomparable else self.problems,
             distance=found.own,
             best=found.best,
             margin=found.margin,
@@ -67,7 +102,16 @@ class Seen:
             model=self.model,
             generator_mark=self.generator_mark,
             aspect=self.aspect,
+            own_mark=self.own_mark,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A voice clip as it came over the wire: its length, and the voice in it."""
+
+    milliseconds: int
+    voice: Voiceprint
 
 
 class Inspector:
@@ -78,14 +122,27 @@ class Inspector:
     anybody else's. Which model may answer is the parent's knowledge. Not thread-safe.
     """
 
-    def __init__(self, must_hold: bool) -> None:
-        """must_hold: refuse to work unless the kernel enforces the sandbox (production)."""
+    def __init__(
+        self, must_hold: bool, marks: Sequence[MarkKeys], weights: FaceWeights | None = None
+    ) -> None:
+        """must_hold: refuse to work unless the kernel enforces the sandbox (production). marks: the
+        watermark keys of every epoch there was; our own videos are no photos of people. weights: an
+        operator's recogniser instead of dlib's. Raises FaceError when they are not what was named.
+        """
+        if not marks:
+            raise FaceError("without watermark keys our own videos would pass for photos")
+        if weights is not None:
+            checked(weights)
+        self._weights = weights
+        self._marks = tuple(marks)
         self._child: Child | None = None
         self._spare: Child | None = None
         self._must_hold = must_hold
         self._used = self._greeted = False
         self.sandbox = ""
-        self.model = DlibEmbedder().model
+        self.model = DlibEmbedder().model if weights is None else weights.model
+        verifier = installed()
+        self.speaker = verifier.model if verifier else ""
 
     def renew(self) -> None:
         """Let the next look be taken by a child that has seen no upload yet. Another one loads
@@ -95,29 +152,41 @@ class Inspector:
         if self._child is not None:
             self._child.stop()
         ready = self._spare is not None and self._spare.alive
-        self._child, self._spare = (self._spare if ready else Child(MODULE)), None
+        self._child, self._spare = (self._spare if ready else self._spawn()), None
         self._used = self._greeted = False
 
     def photo(self, data: bytes) -> Seen:
         """What two detectors and the recogniser see in a photo. Never raises for a bad photo."""
         try:
             answer = self._ask({"look": "photo"}, data)
-            return _seen(answer, self.model)
+            return _seen(answer, self.model, self._marks, self._weights)
         except (EngineError, KeyError, TypeError, ValueError):
             self._drop()
             problem = "the photo broke the program that looks at it; use another file"
             return Seen(0, 0, (problem,), self.model, None, "")
 
-    def voice(self, data: bytes, max_seconds: int) -> int:
-        """Milliseconds of a usable voice clip. Raises VoiceError, which says what is wrong."""
+    def voice(self, data: bytes, max_seconds: int) -> Heard:
+        """A usable voice clip. Raises VoiceError, which says what is wrong."""
         try:
             answer = self._ask({"look": "voice", "max_seconds": max_seconds}, data)
             if "error" in answer:
                 raise VoiceError(str(answer["error"]))
-            return int(answer["ms"])
+            return Heard(int(answer["ms"]), _voiceprint(answer["voice"], self.speaker))
         except (EngineError, KeyError, TypeError, ValueError) as error:
             self._drop()
             raise VoiceError("the clip broke the program that listens to it") from error
+
+    def watch(self, data: bytes, words: Sequence[str]) -> Footage:
+        """What a recording of the challenge shows. Raises CaptureError, which says why not."""
+        self.renew()
+        try:
+            answer = self._ask({"look": "film", "words": list(words)}, data, WATCH_DEADLINE)
+            if "error" in answer:
+                raise CaptureError(str(answer["error"])[:300])
+            return _footage(answer, self.model, self.speaker, self._weights)
+        except (EngineError, KeyError, TypeError, ValueError) as error:
+            self._drop()
+            raise CaptureError("the recording broke the program that looks at it") from error
 
     def enrol(self, photos: Sequence[bytes], least: int = ENROLMENT_FRAMES) -> FaceTemplate:
         """The mean template of good photos of one person, at least `least` of them. Fewer than
@@ -131,8 +200,11 @@ class Inspector:
         self.renew()
         seen = [self.photo(photo) for photo in photos]
         for number, one in enumerate(seen, 1):
-            if one.faces_a != 1 or one.faces_b != 1 or one.vector is None or one.problems:
-                why = "; ".join(one.problems) or "it must show exactly one face"
+            if one.own_mark:
+                raise FaceError(f"photo {number} comes from a video that was made here")
+            problems = tuple(dict.fromkeys((*one.problems, *one.unfit)))
+            if one.faces_a != 1 or one.faces_b != 1 or one.vector is None or problems:
+                why = "; ".join(problems) or "it must show exactly one face"
                 raise FaceError(f"photo {number} cannot be used: {why}")
         vectors = np.stack([one.vector for one in seen if one.vector is not None])
         mean = vectors.mean(0).astype(np.float32)
@@ -149,12 +221,21 @@ class Inspector:
                 child.stop()
         self._child = self._spare = None
 
+    def _spawn(self) -> Child:
+        """A child that was told which recogniser to load before it shuts itself in."""
+        child = Child(MODULE)
+        with contextlib.suppress(EngineError):  # one that is gone already is found out when asked
+            child.wire.send_json(_as_named(self._weights))
+        return child
+
     def _drop(self) -> None:
         """End a child that failed; the spare will take its place."""
         if self._child is not None:
             self._child.stop()
 
-    def _ask(self, question: dict[str, Any], data: bytes) -> dict[str, Any]:
+    def _ask(
+        self, question: dict[str, Any], data: bytes, deadline: float = LOOK_DEADLINE
+    ) -> dict[str, Any]:
         if self._child is None or not self._child.alive:
             self._used = True
             self.renew()
@@ -166,14 +247,30 @@ class Inspector:
         if self._must_hold and self.sandbox != "enforced":
             raise EngineError("the inspector's sandbox is not enforced on this machine")
         if self._spare is None:
-            self._spare = Child(MODULE)
+            self._spare = self._spawn()
         self._used = True
         wire.send_json(question)
         wire.send(data)
-        return wire.receive_json(LOOK_DEADLINE)
+        return wire.receive_json(deadline)
 
 
-def _seen(answer: dict[str, Any], model: str) -> Seen:
+def _vectors(given: Any, weights: FaceWeights | None) -> NDArray[np.float32]:
+    """Descriptors (N, D) as the recogniser in use makes them. Raises ValueError for others."""
+    if weights is None:
+        return _numbers(given, DIMENSIONS)
+    found = _numbers(given, INCEPTION_DIMENSIONS)
+    lengths = np.linalg.norm(found, axis=1)
+    if len(found) and float(np.abs(lengths - weights.scale).max()) > 1e-3 * weights.scale:
+        raise ValueError("an impossible descriptor")
+    return found
+
+
+def _seen(
+    answer: dict[str, Any],
+    model: str,
+    marks: Sequence[MarkKeys],
+    weights: FaceWeights | None = None,
+) -> Seen:
     """The child's answer, held against what an honest child can say. Raises ValueError."""
     vector = answer["vector"]
     counts = int(answer["faces_a"]), int(answer["faces_b"])
@@ -181,14 +278,81 @@ def _seen(answer: dict[str, Any], model: str) -> Seen:
     if not all(0 <= count <= MOST_FACES for count in counts) or not 1.0 <= aspect <= 64.0:
         raise ValueError("an impossible count")
     if vector is not None:
-        vector = np.asarray(vector, np.float32)
-        if vector.shape != (DIMENSIONS,) or not bool(np.isfinite(vector).all()):
-            raise ValueError("an impossible descriptor")
+        (vector,) = _vectors(vector, weights)
     if str(answer["model"]) != model:
         raise ValueError("another model than the one in use")
     problems = tuple(str(p)[:300] for p in answer["problems"])[:20]
     mark = str(answer["generator_mark"])[:40]
-    return Seen(counts[0], counts[1], problems, model, vector, mark, aspect)
+    ours = _own_mark(answer["grey"], marks)
+    unfit = tuple(str(p)[:300] for p in answer["unfit"])[:20]
+    return Seen(counts[0], counts[1], problems, model, vector, mark, aspect, ours, unfit)
+
+
+def _own_mark(grey: Any, marks: Sequence[MarkKeys]) -> str:
+    """Our own mark in the picture the child reduced; see `Likeness`. Raises ValueError."""
+    from primafacie.safeguards.provenance.watermark import MarkStatus, read_picture
+
+    if grey is None:  # the picture could not be decoded, which is refused for itself
+        return ""
+    height, width = int(grey["height"]), int(grey["width"])
+    if not 0 < height <= LONGEST_GREY or not 0 < width <= LONGEST_GREY:
+        raise ValueError("an impossible picture")
+    plane = np.frombuffer(base64.b64decode(grey["pixels"], validate=True), np.uint8)
+    reading = read_picture([plane.reshape(height, width)], marks)
+    if reading.asset_number is not None:
+        return f"{reading.asset_number:014x}"
+    return "" if reading.status is MarkStatus.NONE else str(reading.status)
+
+
+def _voiceprint(answer: Any, model: str) -> Voiceprint:
+    seconds = float(answer["seconds"])
+    if not 0 <= seconds <= 3600:
+        raise ValueError("an impossible length of speech")
+    if answer["vector"] is None or not model:
+        return Voiceprint(seconds)
+    vector = _numbers(answer["vector"], VOICE_DIMENSIONS)[0]
+    if str(answer["model"]) != model or abs(float(np.linalg.norm(vector)) - 1) > 1e-3:
+        raise ValueError("another voice model than the one in use")
+    return Voiceprint(seconds, model, vector)
+
+
+def _footage(
+    answer: dict[str, Any], model: str, speaker: str, weights: FaceWeights | None = None
+) -> Footage:
+    """The child's answer, held against what an honest child can say. Raises ValueError."""
+    faces = tuple(int(n) for n in answer["faces"])
+    seconds = float(answer["seconds"])
+    if not 0 <= seconds <= LONGEST + 5 or not 0 < len(faces) <= 1000 or min(faces) < 0:
+        raise ValueError("an impossible recording")
+    if str(answer["model"]) != model:
+        raise ValueError("another model than the one in use")
+    return Footage(
+        seconds=seconds,
+        faces=faces,
+        attitude=_numbers(answer["attitude"], 3),
+        model=model,
+        portraits=_vectors(answer["portraits"], weights),
+        heard=bool(answer["heard"]),
+        words=tuple(str(word)[:40] for word in answer["words"][:400]),
+        voice=_voiceprint(answer["voice"], speaker),
+        trace=_numbers(answer["trace"], 3),
+    )
+
+
+def _numbers(given: Any, width: int) -> NDArray[np.float32]:
+    """Finite float32 (N, width). Raises ValueError for anything else."""
+    found = np.asarray(given, np.float32).reshape(-1, width)
+    if len(found) > 1000 or not bool(np.isfinite(found).all()):
+        raise ValueError("impossible numbers")
+    return found
+
+
+def _as_named(weights: FaceWeights | None) -> dict[str, Any]:
+    """The first message to a child: which recogniser it is to be."""
+    if weights is None:
+        return {}
+    path = str(weights.path.resolve())
+    return {"file": path, "sha256": weights.sha256, "distance": weights.match_distance}
 
 
 # --- the child's side -----------------------------------------------------------------------------
@@ -197,16 +361,29 @@ def _seen(answer: dict[str, Any], model: str) -> Seen:
 def _serve(wire: Wire) -> None:
     from primafacie.generator import sandbox
 
-    level = sandbox.enter()
+    weights = _named(wire.receive_json())
+    level = sandbox.enter(() if weights is None else (weights.path,))
+    try:
+        embedder = embedder_of(weights)
+    except FaceError as error:  # the parent checked the file; it is another one now
+        raise EngineError(str(error)) from error
     _warm()
     wire.send_json({"sandbox": str(level)})
     while True:
         question = wire.receive_json()
         data = bytes(wire.receive())
         if question.get("look") == "photo":
-            wire.send_json(_look(data))
+            wire.send_json(_look(data, embedder))
+        elif question.get("look") == "film":
+            wire.send_json(_watch(data, [str(word) for word in question["words"]], embedder))
         else:
             wire.send_json(_listen(data, int(question["max_seconds"])))
+
+
+def _named(said: dict[str, Any]) -> FaceWeights | None:
+    if not said:
+        return None
+    return FaceWeights(Path(said["file"]), str(said["sha256"]), float(said["distance"]))
 
 
 def _warm() -> None:
@@ -217,8 +394,8 @@ def _warm() -> None:
     screen(blank)
 
 
-def _look(data: bytes) -> dict[str, Any]:
-    seen = identify(data)
+def _look(data: bytes, embedder: FaceEmbedder | None = None) -> dict[str, Any]:
+    seen = identify(data, embedder)
     return {
         "faces_a": seen.faces_a,
         "faces_b": seen.faces_b,
@@ -227,16 +404,59 @@ def _look(data: bytes) -> dict[str, Any]:
         "vector": None if seen.vector is None else [float(x) for x in seen.vector],
         "generator_mark": seen.generator_mark,
         "aspect": seen.aspect,
-    }
+        "unfit": list(seen.unfit),
+        "grey": None if seen.grey is None else {
+            "height": seen.grey.shape[0],
+            "width": seen.grey.shape[1],
+            "pixels": base64.b64encode(seen.grey.tobytes()).decode(),
+        },
+    }  # fmt: skip
 
 
 def _listen(data: bytes, max_seconds: int) -> dict[str, Any]:
     from primafacie.generator.voice import decode
+    from primafacie.safeguards import speaker
 
     try:
-        return {"ms": round(decode(data, longest=max_seconds).duration * 1000)}
-    except VoiceError as error:
+        clip = decode(data, longest=max_seconds)
+        return {
+            "ms": round(clip.duration * 1000),
+            "voice": _as_said(speaker.listen(clip.pcm16k, installed())),
+        }
+    except (VoiceError, VoiceprintError) as error:
         return {"error": str(error)}
+
+
+def _watch(data: bytes, words: Sequence[str], embedder: FaceEmbedder) -> dict[str, Any]:
+    from primafacie.generator.voice import decode
+    from primafacie.safeguards import liveness, speaker
+
+    pcm, voice = None, Voiceprint(0.0)
+    try:
+        pcm = decode(data, longest=LONGEST + 1).pcm16k
+        voice = speaker.listen(pcm, installed())
+    except (VoiceError, VoiceprintError):  # the recording is judged as one without sound
+        pcm = None
+    try:
+        seen = liveness.look(data, words, pcm, voice, embedder)
+    except CaptureError as error:
+        return {"error": str(error)}
+    return {
+        "seconds": seen.seconds,
+        "faces": list(seen.faces),
+        "attitude": seen.attitude.tolist(),
+        "model": seen.model,
+        "portraits": seen.portraits.tolist(),
+        "heard": seen.heard,
+        "words": list(seen.words),
+        "voice": _as_said(seen.voice),
+        "trace": seen.trace.tolist(),
+    }
+
+
+def _as_said(voice: Voiceprint) -> dict[str, Any]:
+    vector = None if voice.vector is None else voice.vector.tolist()
+    return {"seconds": voice.seconds, "model": voice.model, "vector": vector}
 
 
 if __name__ == "__main__":
