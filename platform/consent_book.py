@@ -20,22 +20,26 @@ from primafacie.audit.canonical import Json
 from primafacie.audit.entry import Kind, Outcome
 from primafacie.audit.log import Receipt
 from primafacie.platform.assets import Assets
-from primafacie.platform.errors import ConflictError, InputError, NotFoundError
+from primafacie.platform.errors import ConflictError, InputError, LinkError, NotFoundError
 from primafacie.platform.journal import Journal
 from primafacie.platform.likenesses import Likenesses
+from primafacie.platform.outbox import tell
 from primafacie.platform.projects import Projects
 from primafacie.platform.queue import Queue
 from primafacie.platform.settings import Settings
 from primafacie.platform.subjects import Subjects
 from primafacie.platform.tables import (
     assets,
+    consent_approvals,
     consent_files,
     consent_links,
     consent_moves,
     consent_versions,
     consents,
+    photo_offers,
     requests,
     templates,
+    thumbnails,
 )
 from primafacie.platform.vault import Vault
 from primafacie.safeguards.consent import (
@@ -45,10 +49,12 @@ from primafacie.safeguards.consent import (
     ConsentState,
     SubjectKind,
     check_move,
+    hides,
 )
 from primafacie.safeguards.errors import ConsentError
 
 SUBJECT: Final = "subject"  # who moved it, where the mover has no account
+HOUSE, BOTH = "platform", "both"  # who holds a consent that is suspended
 ENDED: Final = (
     ConsentState.WITHDRAWN, ConsentState.EXPIRED, ConsentState.REVOKED, ConsentState.SUPERSEDED,
     ConsentState.REJECTED,
@@ -81,6 +87,7 @@ class Offer:
     days: int = 365
     jurisdiction: str = ""
     language: str = "en"
+    motion: bool = False  # ask whether the movement may leave as data
 
     def check(self, settings: Settings) -> None:
         """Return if this can be offered; raise InputError naming every problem."""
@@ -100,6 +107,7 @@ class Offer:
             (not set(self.purposes) <= set(PURPOSES), "a purpose is not in the vocabulary"),
             (not 20 <= len(self.purpose_text.strip()) <= 2000,
              "describe the purpose in 20 to 2000 characters"),
+            (hides(self.purpose_text), "the purpose holds characters that nobody can see"),
             (not (self.projects or self.requesters), "name a project or a requester"),
             (self.audience not in AUDIENCES, f"the audience is among {', '.join(AUDIENCES)}"),
             (min(numbers) < 1 or max(numbers) > 100_000, "limits are positive numbers"),
@@ -194,6 +202,7 @@ class ConsentView:
     enrolled: bool
     outputs: int
     record_sha256: str
+    motion: bool
     history: tuple[Transition, ...]
 
 
@@ -233,6 +242,15 @@ class ConsentBook:
         row = tx.execute(sa.select(consents).where(_C.id == consent_id)).first()
         if row is None:
             raise NotFoundError("there is no such consent")
+        return row
+
+    def _held(self, tx: sa.Connection, token: str) -> Any:
+        """The consent whose receipt carries this token. Raises LinkError for a dead one."""
+        row = tx.execute(
+            sa.select(consents).where(_C.receipt_sha256 == token_digest(token))
+        ).first()
+        if row is None:
+            raise LinkError("this address leads nowhere; it may have been erased")
         return row
 
     def _files(self, tx: sa.Connection, consent_id: str) -> Sequence[Any]:
@@ -299,6 +317,26 @@ class ConsentBook:
             check_move(ConsentState(row.state), new)
         except ConsentError as error:
             raise ConflictError(str(error)) from error
+        return self._step_on(
+            tx, row, new, kind, who, out=out, why=why, note=note, facts=facts, **values
+        )
+
+    def _step_on(
+        self,
+        tx: sa.Connection,
+        row: Any,
+        new: ConsentState,
+        kind: Kind,
+        who: str,
+        *,
+        out: Outcome = Outcome.OK,
+        why: Sequence[str] = (),
+        note: str = "",
+        facts: Sequence[tuple[str, str | int]] = (),
+        **values: Any,
+    ) -> Receipt:
+        """The next epoch: a move that was checked, or a change within a state. Every permit that
+        was issued in the epoch before dies with it."""
         epoch = row.epoch + 1
         moved = tx.execute(
             consents.update()
@@ -319,10 +357,44 @@ class ConsentBook:
             )
         )  # fmt: skip
         self._follow(tx, row, new, who)
+        if new is not ConsentState.UNDER_REVIEW:  # of that the person was told when they signed
+            tell(tx, row.subject_id, row.id, kind.value, self._journal.clock())
         return receipt
 
+    def _hold(self, tx: sa.Connection, row: Any, who: str, actor: str, note: str = "") -> Receipt:
+        """Suspend for `who` (subject or house); each holds for itself, whatever the other does."""
+        other = HOUSE if who == SUBJECT else SUBJECT
+        if row.state == ConsentState.SUSPENDED and row.held_by == other:
+            return self._step_on(
+                tx, row, ConsentState.SUSPENDED, Kind.CONSENT_SUSPENDED, actor, note=note,
+                held_by=BOTH,
+            )  # fmt: skip
+        return self._move(
+            tx, row, ConsentState.SUSPENDED, Kind.CONSENT_SUSPENDED, actor, note=note, held_by=who
+        )
+
+    def _let_go(self, tx: sa.Connection, row: Any, who: str, actor: str) -> Receipt:
+        """Lift the hold of `who`; one that the other has as well stays. Where the face was
+        forgotten meanwhile, the consent is enrolled and reviewed anew."""
+        if row.held_by == BOTH:
+            other = HOUSE if who == SUBJECT else SUBJECT
+            return self._step_on(
+                tx, row, ConsentState.SUSPENDED, Kind.CONSENT_SUSPENDED, actor,
+                why=("one_hold_lifted",), held_by=other,
+            )  # fmt: skip
+        if not self._tools.likenesses.enrolled(tx, row):
+            return self._move(
+                tx, row, ConsentState.CAPTURED, Kind.CONSENT_CAPTURED, actor, why=("resumed",),
+                held_by="", enrolment="",
+            )  # fmt: skip
+        return self._move(tx, row, ConsentState.ACTIVE, Kind.CONSENT_RESUMED, actor, held_by="")
+
     def _follow(self, tx: sa.Connection, row: Any, new: ConsentState, who: str) -> None:
-        """What ends with a consent: what waits or runs, its templates, its videos, its links."""
+        """What ends with a consent: what waits or runs, its templates, its videos, its links. What
+        reviewers said of a face ends when it is enrolled anew."""
+        if new is ConsentState.CAPTURED:
+            said = consent_approvals
+            tx.execute(said.delete().where(said.c.consent_id == row.id))
         if new not in ENDED:
             return
         live = sa.select(requests.c.id, requests.c.requester).where(
@@ -331,7 +403,8 @@ class ConsentBook:
         for request in tx.execute(live).all():
             tx.execute(requests.update().where(requests.c.id == request.id).values(cancel=True))
             self._tools.queue.close_queued(tx, request.id, request.requester, f"consent_{new}")
-        tx.execute(consent_links.delete().where(consent_links.c.consent_id == row.id))
+        for ended in (consent_links, photo_offers, thumbnails):
+            tx.execute(ended.delete().where(ended.c.consent_id == row.id))
         self._tools.likenesses.forget(tx, row)
         if new in (ConsentState.WITHDRAWN, ConsentState.REVOKED):
             of_this = assets.c.consent_id == row.id
@@ -412,6 +485,7 @@ class ConsentBook:
             enrolled=tx.execute(enrolled.limit(1)).first() is not None,
             outputs=int(tx.execute(outputs).scalar_one()),
             record_sha256=record.sha256 if record else "",
+            motion=given.motion,
             history=tuple(Transition(m.state, m.at, m.actor, m.log_index) for m in moves),
         )
 
@@ -431,10 +505,24 @@ def _signed(tx: sa.Connection, row: Any) -> tuple[tuple[str, str | int], ...]:
 
 
 def _liveness(row: Any, files: Sequence[Any]) -> int:
-    """0 none, 1 a video of the challenge, 2 seen live by a reviewer."""
+    """0 none, 1 a recording of the challenge that passed every measured check for these photos
+    (or left a question to the reviewer), 2 seen live by a reviewer."""
     if row.witness:
         return 2
-    return 1 if any(f.kind == "video" for f in files) else 0
+    return int(is_measured(row, files) and row.challenge["verdict"] in ("passed", "open"))
+
+
+def is_measured(row: Any, files: Sequence[Any]) -> bool:
+    """Was the recording measured against these very photos?"""
+    videos = {f.sha256 for f in files if f.kind == "video"}
+    measured = row.challenge.get("video") in videos
+    return measured and row.challenge.get("photos") == photos_digest(files)
+
+
+def photos_digest(files: Sequence[Any]) -> str:
+    """Names the set of photos a recording was measured against."""
+    photos = sorted(f.sha256 for f in files if f.kind == "photo")
+    return hashlib.sha256("".join(photos).encode()).hexdigest()
 
 
 def liveness_of(row: Any, files: Sequence[Any], kind: str) -> int:

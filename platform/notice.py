@@ -27,7 +27,9 @@ What is kept. Your photos and recordings, encrypted. A set of 128 numbers that d
 which is biometric data; it serves only to make sure that a photo shows you and nobody else. Your
 name and contact, encrypted. What you sign on this page. All of it is deleted when you ask for it,
 and the numbers that describe your face as soon as you withdraw, or when your consent ends, or three
-years after your last contact with us at the latest. Nothing is sold or passed on to others.
+years after your last contact with us at the latest. The rest is kept for {kept} days after your
+consent has ended, to answer for what was made, unless you have it erased before. Nothing is sold or
+passed on to others. The whole schedule stands at {public_url}/retention.
 
 How long. Until the date shown below, at most {days} days, unless you end it sooner.
 
@@ -35,10 +37,10 @@ What is never allowed. Sexual content, political persuasion, fraud, endorsement,
 advice, and content for children, whatever you tick.
 
 Your rights. You may say no; nothing bad follows from it. After a yes you may look at every use and
-every refused attempt, pause, or withdraw at any time with the link on your receipt: two clicks, no
-reason, no account. From that moment nothing more can be made, and the videos made before are locked
-away and deleted within two days. You may ask for a copy or for the erasure of all your data. What
-was lawful before you withdrew stays lawful.
+every refused attempt, pause, change what you allow, complain, or withdraw at any time with the link
+on your receipt: two clicks, no reason, no account. From that moment nothing more can be made, and
+the videos made before are locked away and deleted within two days. You may ask for a copy or for
+the erasure of all your data. What was lawful before you withdrew stays lawful.
 
 The log. It keeps for ever that something happened and when, under made-up names. Once your data are
 erased, nobody can tell any more that those entries were about you.
@@ -61,6 +63,8 @@ class Notice:
             controller=settings.controller,
             contact=settings.controller_contact,
             days=settings.consent_days,
+            kept=settings.record_days,
+            public_url=settings.public_url,
         )
         return cls(sha256_hex(f"{TITLE}\n\n{text}".encode()), "en", TITLE, text)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 import uuid
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 from cryptography.exceptions import InvalidTag
@@ -16,7 +16,13 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from primafacie.platform.errors import KeyringError, NotFoundError
 from primafacie.platform.journal import Journal
-from primafacie.platform.tables import subject_keys, subjects
+from primafacie.platform.tables import (
+    complaints,
+    consents,
+    subject_hooks,
+    subject_keys,
+    subjects,
+)
 
 _NONCE: Final = 12
 
@@ -57,6 +63,31 @@ class Subjects:
             return ""
         return self.open(tx, subject_id, row.contact_ct, f"contact|{subject_id}").decode()
 
+    def hook(self, tx: sa.Connection, subject_id: str) -> tuple[str, bytes]:
+        """(address, secret) where the subject wants to be told by webhook; ("", b"") for none."""
+        chosen = sa.select(subject_hooks).where(subject_hooks.c.subject_id == subject_id)
+        row = tx.execute(chosen).first()
+        if row is None:
+            return "", b""
+        url = self.open(tx, subject_id, row.url_ct, f"hook|{subject_id}").decode()
+        return url, self.open(tx, subject_id, row.secret_ct, f"hook-secret|{subject_id}")
+
+    def set_hook(self, tx: sa.Connection, subject_id: str, url: str) -> str:
+        """Keep this address in place of any other, "" for none; the new secret."""
+        tx.execute(subject_hooks.delete().where(subject_hooks.c.subject_id == subject_id))
+        if not url:
+            return ""
+        secret = secrets.token_urlsafe(32)
+        tx.execute(
+            subject_hooks.insert().values(
+                subject_id=subject_id,
+                url_ct=self.seal(tx, subject_id, url.encode(), f"hook|{subject_id}"),
+                secret_ct=self.seal(tx, subject_id, secret.encode(), f"hook-secret|{subject_id}"),
+                added_at=self._journal.clock(),
+            )
+        )
+        return secret
+
     def seal(self, tx: sa.Connection, subject_id: str, plain: bytes, about: str) -> bytes:
         """Encrypt for this subject; `about` must be given again to open it."""
         return _seal(AESGCM(self._key(tx, subject_id)), plain, about)
@@ -66,8 +97,10 @@ class Subjects:
         return _open(AESGCM(self._key(tx, subject_id)), sealed, about)
 
     def rekey(self, tx: sa.Connection, subject_id: str) -> None:
-        """Change the subject's key: everything under the old one but name and contact is lost."""
+        """Change the subject's key: what describes the face or the voice is lost with the old one.
+        Name, contact, complaints and the address for notices are sealed again."""
         name, contact = self.name(tx, subject_id), self.contact(tx, subject_id)
+        kept = self._kept(tx, subject_id)
         key = AESGCM.generate_key(256)
         tx.execute(
             subjects.update()
@@ -78,6 +111,31 @@ class Subjects:
                 contact_ct=_seal(AESGCM(key), contact.encode(), f"contact|{subject_id}"),
             )
         )
+
+        for column, where, plain, about in kept:
+            tx.execute(
+                column.table.update()
+                .where(where)
+                .values({column.name: _seal(AESGCM(key), plain, about)})
+            )
+
+    def _kept(self, tx: sa.Connection, subject_id: str) -> list[tuple[Any, Any, bytes, str]]:
+        """What outlives a change of key, opened: complaints, their answers, where to be told."""
+        mine = sa.select(consents.c.id).where(consents.c.subject_id == subject_id)
+        c, h = complaints.c, subject_hooks.c
+        found: list[tuple[Any, Any, bytes, str]] = []
+        for row in tx.execute(sa.select(complaints).where(c.consent_id.in_(mine))).all():
+            found.append((c.text_ct, c.id == row.id, row.text_ct, f"complaint|{row.id}"))
+            if row.answer_ct is not None:
+                found.append((c.answer_ct, c.id == row.id, row.answer_ct, f"answer|{row.id}"))
+        for row in tx.execute(sa.select(subject_hooks).where(h.subject_id == subject_id)).all():
+            where = h.subject_id == subject_id
+            found.append((h.url_ct, where, row.url_ct, f"hook|{subject_id}"))
+            found.append((h.secret_ct, where, row.secret_ct, f"hook-secret|{subject_id}"))
+        return [
+            (column, where, self.open(tx, subject_id, sealed, about), about)
+            for column, where, sealed, about in found
+        ]
 
     def erase(self, tx: sa.Connection, subject_id: str) -> None:
         """Forget the person: key, name, contact and signing keys."""

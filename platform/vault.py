@@ -1,8 +1,10 @@
 """Vault: uploads and sealed files, by digest.
 
-Uploads (photos, voice clips, consent evidence) lie encrypted: AES-256-GCM under a key of the
-keyring, the digest as associated data, so that a file moved to another name does not open. Sealed
-videos lie as they are: they are meant to be given out, marked and signed.
+Uploads (photos, voice clips, consent evidence) lie encrypted: AES-256-GCM under a key of their
+own, the digest as associated data, so that a file moved to another name does not open. The key
+stands in the file's row, wrapped under the keyring: with the row goes every copy of the file,
+wherever one may still be. Sealed videos lie as they are: they are meant to be given out, marked
+and signed.
 """
 
 from __future__ import annotations
@@ -29,11 +31,19 @@ from primafacie.platform.errors import (
 )
 from primafacie.platform.journal import Journal
 from primafacie.platform.keys import sync_folder
-from primafacie.platform.tables import assets, consent_files, requests, uploads
+from primafacie.platform.tables import (
+    assets,
+    consent_files,
+    motions,
+    opt_out_photos,
+    photo_offers,
+    requests,
+    uploads,
+)
 
 GRACE: Final = timedelta(hours=1)  # a file younger than this may belong to a running transaction
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-_STAGED = re.compile(r"([0-9a-f]{32})\.(\d+)\.mp4")
+_STAGED = re.compile(r"([0-9a-f]{32})\.(\d+)\.(?:mp4|json|csv|glb)")
 
 
 class Vault:
@@ -60,29 +70,47 @@ class Vault:
         self.check(kind, data)
         digest = sha256_hex(data)
         file = self._file(digest)
+        _alone_with(tx, digest)
         if tx.execute(sa.select(uploads.c.sha256).where(uploads.c.sha256 == digest)).first():
             if file.exists():
                 return digest
             tx.execute(uploads.delete().where(uploads.c.sha256 == digest))
-        nonce = secrets.token_bytes(12)
-        _write(file, nonce + self._seal.encrypt(nonce, data, digest.encode()))
-        now = self._journal.clock()
+        key, about = AESGCM.generate_key(256), digest.encode()
+        _write(file, _sealed(AESGCM(key), data, about))
         tx.execute(
-            uploads.insert().values(sha256=digest, kind=kind, size=len(data), created_at=now)
+            uploads.insert().values(
+                sha256=digest,
+                kind=kind,
+                size=len(data),
+                key_wrapped=_sealed(self._seal, key, b"key|" + about),
+                created_at=self._journal.clock(),
+            )
         )
         return digest
 
     def get(self, digest: str) -> bytes:
         """An upload's bytes. Raises NotFoundError when it is gone or damaged."""
+        chosen = sa.select(uploads.c.key_wrapped).where(uploads.c.sha256 == digest)
+        with self._journal.database.read() as tx:
+            row = tx.execute(chosen).first()
+        if row is None:
+            raise NotFoundError("the upload is no longer there")
         try:
-            raw = self._file(digest).read_bytes()
-            return self._seal.decrypt(raw[:12], raw[12:], digest.encode())
+            raw, box = self._file(digest).read_bytes(), self._seal
+            if row.key_wrapped is not None:
+                box = AESGCM(_opened(self._seal, row.key_wrapped, b"key|" + digest.encode()))
+            return _opened(box, raw, digest.encode())
         except (OSError, InvalidTag, ValueError) as error:
             raise NotFoundError("the upload is no longer there") from error
 
     def staged(self, rid: str, claim: int) -> Path:
         """Where the file of this attempt lies, before and after its release."""
         return self.outputs / f"{rid}.{claim}.mp4"
+
+    def discard(self, rid: str, claim: int) -> None:
+        """Delete what an attempt left that was never released."""
+        for suffix in (".mp4", ".json", ".csv", ".glb"):
+            self.staged(rid, claim).with_suffix(suffix).unlink(missing_ok=True)
 
     def sealed(self, name: str) -> Path:
         """A released file. Raises NotFoundError when it is not there."""
@@ -91,16 +119,27 @@ class Vault:
         return self.outputs / name
 
     def drop(self, digests: Iterable[str]) -> None:
-        """Delete uploads that nothing refers to any more: rows, commit, then files. A crash in
-        between leaves an orphaned file for `sweep`, never a row without its file."""
-        gone = []
-        with self._journal.writing() as tx:
-            for digest in set(digests):
+        """Delete uploads that nothing refers to any more.
+
+        The file goes before the row's deletion commits, while nobody else can store the same bytes:
+        deleted after it, a file that was stored anew in between would be lost. A crash in between
+        leaves a row without its file, which `put` mends.
+        """
+        for digest in set(digests) - {""}:
+            with self._journal.writing() as tx:
+                _alone_with(tx, digest)
                 if not _wanted(tx, digest):
                     tx.execute(uploads.delete().where(uploads.c.sha256 == digest))
-                    gone.append(digest)
-        for digest in gone:
-            self._file(digest).unlink(missing_ok=True)
+                    self._file(digest).unlink(missing_ok=True)
+
+    def drop_unwanted(self) -> int:
+        """Delete every upload that nothing refers to any more. Returns how many."""
+        before = self._journal.clock() - GRACE
+        with self._journal.database.read() as tx:
+            old = sa.select(uploads.c.sha256).where(uploads.c.created_at < before)
+            gone = [d for d in tx.execute(old).scalars().all() if not _wanted(tx, d)]
+        self.drop(gone)
+        return len(gone)
 
     def sweep(self) -> int:
         """Delete what no row speaks of: torn uploads, sealed files that were never released.
@@ -121,8 +160,10 @@ class Vault:
             parts = _STAGED.fullmatch(file.name)
             if not parts:
                 return True
+            beside = sa.select(motions.c.asset_number).where(motions.c.path == file.name)
             kept = sa.select(assets.c.rid).where(
-                assets.c.path == file.name, assets.c.deleted_at.is_(None)
+                sa.or_(assets.c.path == file.name, assets.c.asset_number.in_(beside)),
+                assets.c.deleted_at.is_(None),
             )
             running = sa.select(requests.c.id).where(
                 requests.c.id == parts[1],
@@ -137,13 +178,33 @@ class Vault:
         return self._uploads / digest[:2] / digest
 
 
+def _sealed(box: AESGCM, plain: bytes, about: bytes) -> bytes:
+    nonce = secrets.token_bytes(12)
+    return nonce + box.encrypt(nonce, plain, about)
+
+
+def _opened(box: AESGCM, raw: bytes, about: bytes) -> bytes:
+    return box.decrypt(raw[:12], raw[12:], about)
+
+
+def _alone_with(tx: sa.Connection, digest: str) -> None:
+    """Until this transaction ends nobody else stores or deletes this upload. SQLite has one writer
+    anyway."""
+    if tx.dialect.name == "postgresql":
+        number = int(digest[:15], 16)
+        tx.execute(sa.select(sa.func.pg_advisory_xact_lock(number)))
+
+
 def _wanted(tx: sa.Connection, digest: str) -> bool:
     waiting = sa.select(requests.c.id).where(
         requests.c.kept,
         sa.or_(requests.c.photo_sha256 == digest, requests.c.voice_sha256 == digest),
     )
-    named = sa.select(consent_files.c.consent_id).where(consent_files.c.sha256 == digest)
-    return any(tx.execute(one.limit(1)).first() is not None for one in (waiting, named))
+    named = (
+        sa.select(table.c.sha256).where(table.c.sha256 == digest)
+        for table in (consent_files, photo_offers, opt_out_photos)
+    )
+    return any(tx.execute(one.limit(1)).first() is not None for one in (waiting, *named))
 
 
 def _age(file: Path, now: datetime) -> timedelta:
