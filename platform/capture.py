@@ -6,38 +6,41 @@ full, sign it with one's own key. Only then is it a consent, and only for the re
 
 from __future__ import annotations
 
-import base64
 import io
-import json
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
 import sqlalchemy as sa
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from primafacie.audit import dsse
+from primafacie.audit.digest import sha256_hex
 from primafacie.audit.entry import Kind
 from primafacie.platform.challenge import Challenge
 from primafacie.platform.clock import rfc3339
 from primafacie.platform.consent_book import (
     SUBJECT,
-    ConsentBook,
     ConsentView,
     Offer,
     PhotoView,
     ReceiptFile,
     fresh_token,
+    is_measured,
     liveness_of,
     token_digest,
 )
+from primafacie.platform.countersign import countersigned
 from primafacie.platform.errors import ConflictError, InputError, LinkError
 from primafacie.platform.notice import Notice
+from primafacie.platform.plain_words import sentence
 from primafacie.platform.receipts import write_receipt
+from primafacie.platform.recordings import LEAST_PHOTOS, Recordings
 from primafacie.platform.tables import (
+    challenge_checks,
     consent_files,
     consent_links,
     consent_versions,
@@ -53,12 +56,10 @@ from primafacie.safeguards.consent import (
     ConsentRecord,
     ConsentState,
     SubjectKind,
-    open_consent,
     parse_time,
 )
-from primafacie.safeguards.errors import ConsentError
+from primafacie.safeguards.liveness import Finding
 
-LEAST_PHOTOS: Final = 5  # the mean of fewer is too coarse to tell people apart
 MOST_PHOTOS: Final = 20
 MOST_VOICES: Final = 10
 MOST_PIXELS: Final = 40_000_000
@@ -78,6 +79,8 @@ class Invitation:
     expires_at: Any
     challenge: Challenge
     needs_video: bool
+    recording: str  # "", waiting, photos, passed, open or failed
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,7 @@ class Choices:
     days: int
     audience: str
     purpose_text: str | None = None
+    motion: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +106,7 @@ class Prepared:
     text: str
 
 
-class Capture(ConsentBook):
+class Capture(Recordings):
     """What a person with the link can do. Every method raises LinkError for a dead link."""
 
     def invitation(self, link: str) -> Invitation:
@@ -110,6 +114,8 @@ class Capture(ConsentBook):
         with self._journal.database.read() as tx:
             row = self._linked(tx, link)
             offer, view = Offer.kept(row.offer), self._view(tx, row)
+            recording = _recording(row, self._files(tx, row.id))
+            findings = self._found(tx, row, row.challenge.get("video", ""))
         controller = self._tools.settings.controller
         return Invitation(
             view=view,
@@ -121,6 +127,8 @@ class Capture(ConsentBook):
             expires_at=row.expires_at,
             challenge=Challenge.stored(row.challenge, view.display_name, controller),
             needs_video=offer.kind == SubjectKind.LIVING and not row.witness,
+            recording=recording,
+            findings=findings if recording != "waiting" else (),
         )
 
     def add_photo(self, link: str, data: bytes) -> PhotoView:
@@ -160,11 +168,53 @@ class Capture(ConsentBook):
             raise InputError("there is no such photo")
         return self._tools.vault.get(sha256)
 
-    def add_video(self, link: str, data: bytes) -> str:
-        """The recording of the challenge; a newer one takes the place of the older."""
+    def begin(self, link: str) -> Challenge:
+        """New words and movements, shown now; the clock runs. One recording answers them, and an
+        earlier one is dropped. Raises ConflictError when no try is left or none is needed."""
         with self._journal.writing() as tx:
             row = self._linked(tx, link)
-            return self._add_file(tx, row, "video", data, SUBJECT, replace=True)
+            if Offer.kept(row.offer).kind != SubjectKind.LIVING or row.witness:
+                raise ConflictError("no recording is needed")
+            old = Challenge.stored(row.challenge, "", "")
+            if not old.tries_left:
+                raise ConflictError(
+                    "no try is left; ask for a live call with a reviewer, or for a new link"
+                )
+            dropped = [f.sha256 for f in self._files(tx, row.id) if f.kind == "video"]
+            tx.execute(
+                consent_files.delete().where(
+                    consent_files.c.consent_id == row.id, consent_files.c.kind == "video"
+                )
+            )
+            name = self._tools.subjects.name(tx, row.subject_id)
+            controller, now = self._tools.settings.controller, self._journal.clock()
+            challenge = Challenge.fresh(name, controller, now, old.tries + 1)
+            self._void(tx, row.id)
+            self._keep_challenge(tx, row, challenge.kept())
+            self._log(
+                tx, row, Kind.CONSENT_DRAFT, SUBJECT, why=("challenge_shown",),
+                facts=(("try", challenge.tries),),
+            )  # fmt: skip
+        self._tools.vault.drop(dropped)
+        return challenge
+
+    def add_video(self, link: str, data: bytes) -> str:
+        """The recording that answers the words shown last. Raises InputError when none were shown,
+        when it comes too late, or when it was handed in before."""
+        with self._journal.writing() as tx:
+            row = self._linked(tx, link)
+            challenge = Challenge.stored(row.challenge, "", "")
+            if not challenge.in_time(self._journal.clock()):
+                raise InputError("the words have expired; begin the recording once more")
+            seen = challenge_checks.c.video_sha256 == sha256_hex(data)
+            if tx.execute(sa.select(challenge_checks.c.at).where(seen).limit(1)).first():
+                raise InputError("this is an earlier recording; record yourself now")
+            digest = self._add_file(tx, row, "video", data, SUBJECT, replace=True)
+            self._keep_challenge(tx, row, {**row.challenge, "issued_at": ""})  # answered
+            return digest
+
+    def _keep_challenge(self, tx: sa.Connection, row: Any, kept: dict[str, Any]) -> None:
+        tx.execute(consents.update().where(consents.c.id == row.id).values(challenge=kept))
 
     def add_voice(self, link: str, data: bytes) -> str:
         """Register a clip of one's voice."""
@@ -194,7 +244,7 @@ class Capture(ConsentBook):
                 .where(consents.c.id == row.id)
                 .values(prepared=body, prepared_public=key)
             )
-        return Prepared(body, dsse.pae(PAYLOAD_TYPE, body), record.subject_key, _words(record))
+        return Prepared(body, dsse.pae(PAYLOAD_TYPE, body), record.subject_key, sentence(record))
 
     def confirm(self, link: str, signature: bytes) -> ReceiptFile:
         """Take the subject's signature over the prepared record. The link is used up.
@@ -205,7 +255,9 @@ class Capture(ConsentBook):
             row = self._linked(tx, link)
             if row.prepared is None:
                 raise ConflictError("the record changed; look at it once more before you sign")
-            record, envelope = self._countersigned(row, signature)
+            record, envelope = countersigned(
+                row.prepared, row.prepared_public, signature, self._tools.platform_key
+            )
             token, digest = fresh_token()
             self._keep(tx, row, record, envelope)
             tx.execute(
@@ -302,25 +354,8 @@ class Capture(ConsentBook):
             evidence=tuple(
                 f"{f.kind}:{f.sha256}" for f in files if f.kind not in ("photo", "voice")
             ),
+            motion=choices.motion,
         )
-
-    def _countersigned(self, row: Any, signature: bytes) -> tuple[ConsentRecord, bytes]:
-        """The envelope with both signatures, opened again as any reader would."""
-        body, public = row.prepared, row.prepared_public
-        try:
-            key = Ed25519PublicKey.from_public_bytes(public)
-            key.verify(signature, dsse.pae(PAYLOAD_TYPE, body))
-        except (InvalidSignature, ValueError) as error:
-            raise ConsentError("the signature does not hold for this record") from error
-        envelope = json.loads(dsse.sign(body, PAYLOAD_TYPE, self._tools.platform_key))
-        own = envelope["signatures"][0]["keyid"]
-        subject = {
-            "keyid": dsse.key_id(public), "sig": base64.b64encode(signature).decode(),
-        }  # fmt: skip
-        envelope["signatures"].insert(0, subject)
-        sealed = json.dumps(envelope, sort_keys=True, separators=(",", ":")).encode()
-        keys = {own: dsse.public_bytes(self._tools.platform_key), subject["keyid"]: public}
-        return open_consent(sealed, keys, own), sealed
 
     def _keep(self, tx: sa.Connection, row: Any, record: ConsentRecord, envelope: bytes) -> None:
         now = self._journal.clock()
@@ -340,6 +375,17 @@ class Capture(ConsentBook):
                 created_at=now,
             )
         )
+
+
+def _recording(row: Any, files: Sequence[Any]) -> str:
+    """How the recording stands, for the subject."""
+    verdict = str(row.challenge.get("verdict", ""))
+    if not any(f.kind == "video" for f in files):
+        return "failed" if verdict == "failed" else ""
+    if is_measured(row, files):
+        return "photos" if verdict == "failed" else verdict
+    few = sum(f.kind == "photo" for f in files) < LEAST_PHOTOS
+    return "photos" if few else "waiting"
 
 
 def picture_size(data: bytes) -> tuple[int, int]:
@@ -381,12 +427,13 @@ def _missing(
         (not choices.purposes, "tick at least one purpose"),
         (not set(choices.purposes) <= set(offer.purposes), "only offered purposes can be ticked"),
         (choices.adult != "adult", "say that you are an adult; only adults can take part"),
+        (choices.motion and not offer.motion, "movement as data was not asked for"),
         (choices.audience not in audiences, "the audience cannot be wider than offered"),
         (not 1 <= choices.days <= offer.days, f"a consent lasts 1 to {offer.days} days"),
         (len(photos) < least_photos(offer.kind),
          f"register at least {least_photos(offer.kind)} photos"),
         (offer.kind == SubjectKind.LIVING and liveness < 1,
-         "record the statement, or have a reviewer see you live"),
+         "record the statement and wait until it was checked, or have a reviewer see you live"),
         (offer.kind in (SubjectKind.SYNTHETIC, SubjectKind.ARTWORK) and not sourced,
          "the steward must add where the picture comes from"),
         (choices.purpose_text is not None and not 20 <= len(choices.purpose_text.strip()) <= 2000,
@@ -402,16 +449,3 @@ def _public_key(raw: bytes) -> bytes:
     if dsse.is_weak(raw):
         raise InputError("under this public key anybody could sign; make another")
     return raw
-
-
-def _words(record: ConsentRecord) -> str:
-    """The record in plain words, for the last look before signing."""
-    purposes = " ".join(PURPOSES[p] for p in record.purposes)
-    return (
-        f"{record.controller} may make videos of your face speaking. What for: {purposes} "
-        f"In detail: {record.purpose_text} "
-        f"At most {record.max_outputs} videos, {record.max_per_day} a day, each at most "
-        f"{record.max_seconds} seconds, from {len(record.photos)} registered photos. "
-        f"Audience: {record.audience}. From {record.not_before[:10]} to {record.not_after[:10]}, "
-        f"or until you withdraw. Never: {', '.join(record.prohibited)}."
-    )

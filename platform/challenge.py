@@ -1,71 +1,76 @@
 """Challenge: words and head movements nobody could have recorded in advance.
 
-Five words out of 256, in random order, and three head movements. What the recording shows is judged
-by the reviewer who watches it; the record's liveness says no more than that there is such a video.
+Five words out of 256, in random order, and three head movements, made when the recording begins and
+good for one recording. What it shows is measured (safeguards/liveness.py), then watched.
 """
 
 from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, Final
 
-WORDS: Final = tuple(
-    """
-    able acid acorn actor adult agent alarm album amber angle apple apron arrow artist august aunt
-    autumn bacon badge baker balloon bamboo banana barn basket beach beard bench berry bicycle
-    birthday blanket blossom board bottle branch bread breeze brick bridge brother bucket butter
-    button cabin cable cactus camera candle canoe canvas captain carpet carrot castle cattle cedar
-    cellar chair cheese cherry chimney circle citrus clock cloud clover coast coffee collar comet
-    copper coral corner cotton cousin cradle crayon cricket crystal cushion daisy dancer daughter
-    desert diamond dinner doctor dolphin donkey dragon drawer driver eagle early earth echo elbow
-    elephant engine evening fabric falcon family farmer father feather fiddle finger flower forest
-    fountain fruit garage garden garlic giant ginger glacier glass glove grape grass guitar hammer
-    harbor harvest hazel helmet hobby honey horizon hotel husband island ivory jacket jelly jewel
-    journey jungle kettle kitchen kitten ladder lagoon lantern lemon letter library lily lizard
-    lobster magnet maple marble market meadow melon metal mirror monkey morning mother mountain
-    museum napkin needle nephew nickel noodle north ocean olive onion orange orchard otter oyster
-    paddle paint palace panda paper parade parrot peach peanut pebble pencil pepper piano picnic
-    pillow pilot pirate planet pocket pony potato prince pumpkin puzzle rabbit radio rainbow ribbon
-    river robin rocket saddle sailor salad sandal scarf school season shadow shell shoulder silver
-    singer sister skater slipper snow soldier spider spoon squirrel stable station stone storm sugar
-    summer sunset table teacher temple thunder ticket tiger tomato tower tractor train travel tulip
-    tunnel turtle uncle valley velvet village violin
-    """.split()  # noqa: SIM905  (a list of strings would fill a page)
-)
-MOVES: Final = ("look to your left", "look to your right", "look up", "look down", "nod slowly")
+from primafacie.safeguards.liveness import LONGEST, MOVES, WORDS
+
 HOW_MANY: Final = 5
+HOW_MANY_MOVES: Final = 3
+TRIES: Final = 3
+#: From showing the words to the end of the upload: the longest recording, and a minute to send it.
+ANSWER_WITHIN: Final = timedelta(seconds=LONGEST + 60)
 
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """What to say and do in front of the camera."""
+    """What to say and do in front of the camera. issued_at: when it was shown, "" never."""
 
     words: tuple[str, ...]
     moves: tuple[str, ...]
     statement: str
+    issued_at: str = ""
+    tries: int = 0
 
     @classmethod
-    def fresh(cls, name: str, controller: str) -> Challenge:
+    def fresh(
+        cls, name: str, controller: str, issued: datetime | None = None, tries: int = 0
+    ) -> Challenge:
         """New words and moves, from the system's random source."""
         random = secrets.SystemRandom()
         words = tuple(random.sample(WORDS, HOW_MANY))
-        moves = tuple(random.sample(MOVES, 3))
-        return cls(words, moves, _statement(name, controller, words))
+        moves = tuple(random.sample(tuple(MOVES), HOW_MANY_MOVES))
+        at = issued.isoformat() if issued else ""
+        return cls(words, moves, _statement(name, controller), at, tries)
 
     @classmethod
     def stored(cls, kept: dict[str, Any], name: str, controller: str) -> Challenge:
         """The challenge whose words and moves were kept; the name was not."""
-        words, moves = tuple(kept["words"]), tuple(kept["moves"])
-        return cls(words, moves, _statement(name, controller, words))
+        return cls(
+            tuple(kept["words"]), tuple(kept["moves"]), _statement(name, controller),
+            str(kept.get("issued_at", "")), int(kept.get("tries", 0)),
+        )  # fmt: skip
 
-    def kept(self) -> dict[str, list[str]]:
+    def kept(self) -> dict[str, Any]:
         """What a row keeps of it: nothing personal."""
-        return {"words": list(self.words), "moves": list(self.moves)}
+        return {
+            "words": list(self.words), "moves": list(self.moves), "issued_at": self.issued_at,
+            "tries": self.tries,
+        }  # fmt: skip
+
+    @property
+    def tries_left(self) -> int:
+        """How many more recordings may be begun."""
+        return max(0, TRIES - self.tries)
+
+    def in_time(self, now: datetime) -> bool:
+        """Was it shown, and not too long ago?"""
+        if not self.issued_at:
+            return False
+        since = now - datetime.fromisoformat(self.issued_at)
+        return timedelta(0) <= since <= ANSWER_WITHIN
 
 
-def _statement(name: str, controller: str, words: tuple[str, ...]) -> str:
+def _statement(name: str, controller: str) -> str:
     return (
         f"I, {name}, am aware that pictures and recordings of me will be used by {controller} "
-        f"to make videos of my talking face. My words are: {', '.join(words)}."
+        "to make videos of my talking face."
     )

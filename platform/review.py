@@ -18,7 +18,9 @@ from primafacie.platform.accounts import Account
 from primafacie.platform.capture import least_photos
 from primafacie.platform.challenge import Challenge
 from primafacie.platform.consent_book import (
-    ConsentBook,
+    BOTH,
+    HOUSE,
+    SUBJECT,
     ConsentView,
     Evidence,
     Offer,
@@ -27,18 +29,23 @@ from primafacie.platform.consent_book import (
 )
 from primafacie.platform.errors import AccessError, ConflictError, InputError, NotFoundError
 from primafacie.platform.journal import SYSTEM
-from primafacie.platform.likenesses import FaceGate
+from primafacie.platform.likenesses import FaceGate, not_anew
+from primafacie.platform.outbox import tell
 from primafacie.platform.receipts import write_receipt
+from primafacie.platform.recordings import Recordings
 from primafacie.platform.tables import (
+    consent_approvals,
     consent_links,
     consent_moves,
     consents,
     requests,
+    subjects,
     templates,
 )
-from primafacie.safeguards.consent import ConsentState
-from primafacie.safeguards.errors import FaceError
-from primafacie.safeguards.face import DENY, FaceTemplate
+from primafacie.safeguards.consent import ConsentRecord, ConsentState, SubjectKind
+from primafacie.safeguards.errors import ConsentError, FaceError
+from primafacie.safeguards.face import DENY, MATCH, FaceTemplate
+from primafacie.safeguards.liveness import Finding
 
 LONGEST_IDLE: Final = timedelta(days=3 * 365)  # after that no biometric data may be kept
 ATTACHED: Final = ("id-check", "written-release", "witness", "provenance")
@@ -46,9 +53,11 @@ _READERS: Final = ("steward", "reviewer", "auditor", "admin")
 _C = consents.c
 _S = ConsentState
 _REFUSED: Final = "no template was made"
+LEAST_NOTE: Final = 20  # characters of a reviewer's own words on an open question
+NOBODY_ALIVE: Final = (SubjectKind.SYNTHETIC, SubjectKind.ARTWORK)
 
 
-class Review(ConsentBook):
+class Review(Recordings):
     """What stewards, reviewers and the worker do."""
 
     # steward -----------------------------------------------------------------------------------
@@ -90,6 +99,12 @@ class Review(ConsentBook):
             if row.state != _S.DRAFT:
                 raise ConflictError(f"the consent is {row.state}; only a draft has a link")
             link = self._fresh_link(tx, consent_id)
+            challenge = Challenge.stored(row.challenge, "", "").kept() | {"tries": 0}
+            tx.execute(
+                consents.update().where(_C.id == row.id).values(
+                    challenge={**row.challenge, **challenge, "issued_at": ""}
+                )
+            )  # fmt: skip
             self._log(tx, row, Kind.CONSENT_DRAFT, actor.user_id, why=("new_link",))
         return link
 
@@ -105,20 +120,31 @@ class Review(ConsentBook):
     def suspend(self, actor: Account, consent_id: str, note: str) -> ConsentView:
         """Hold a consent that is in force; the house lifts its own hold, never the subject's."""
         actor.require("steward", "reviewer", "admin")
-        self._step(
-            actor, consent_id, _S.SUSPENDED, Kind.CONSENT_SUSPENDED, note, held_by="platform"
-        )
+        with self._journal.writing() as tx:
+            self._hold(tx, self._row(tx, consent_id), HOUSE, actor.user_id, note)
         return self.show(actor, consent_id)
 
     def release_hold(self, actor: Account, consent_id: str) -> ConsentView:
-        """Lift a hold of the house."""
+        """Lift a hold of the house: whoever set it does, or a second person."""
         actor.require("steward", "reviewer", "admin")
         with self._journal.writing() as tx:
             row = self._row(tx, consent_id)
-            if row.held_by != "platform":
+            if row.held_by not in (HOUSE, BOTH):
                 raise AccessError("the subject paused this consent; only the subject resumes it")
-            self._move(tx, row, _S.ACTIVE, Kind.CONSENT_RESUMED, actor.user_id, held_by="")
+            if actor.user_id != self._holder(tx, row):
+                self._second_person(actor, row)
+            self._let_go(tx, row, HOUSE, actor.user_id)
         return self.show(actor, consent_id)
+
+    @staticmethod
+    def _holder(tx: sa.Connection, row: Any) -> str | None:
+        """Who in the house set its newest hold."""
+        moves = consent_moves.c
+        chosen = sa.select(moves.actor).where(
+            moves.consent_id == row.id, moves.state == _S.SUSPENDED.value,
+            moves.actor.not_in((SUBJECT, SYSTEM)),
+        )  # fmt: skip
+        return tx.execute(chosen.order_by(moves.epoch.desc()).limit(1)).scalar()
 
     def withdraw_on_paper(self, actor: Account, consent_id: str, note: str) -> ConsentView:
         """Withdraw for a subject who asked by letter or word of mouth. It cannot be undone."""
@@ -175,7 +201,7 @@ class Review(ConsentBook):
             row = self._row(tx, consent_id)
             if row.state != _S.UNDER_REVIEW:
                 raise ConflictError(f"the consent is {row.state}, not under review")
-            self._tools.likenesses.record(tx, row)  # raises unless both signatures hold
+            record, _ = self._tools.likenesses.record(tx, row)  # raises unless both signed
             self._second_person(actor, row)
             enrolled = sa.select(templates.c.model).where(
                 templates.c.consent_id == row.id, templates.c.version == row.version
@@ -184,11 +210,94 @@ class Review(ConsentBook):
                 raise ConflictError(f"there is no face template: {row.enrolment}")
             if not watched:
                 raise ConflictError("look at all the evidence before you put the consent in force")
+            kept = self._found(tx, row, row.challenge.get("video", ""))
+            found = _check_recording(row, record, note, kept)
+            if not self._enough_eyes(tx, row, actor):
+                return self._view(tx, row)
             self._move(
                 tx, row, _S.ACTIVE, Kind.CONSENT_ACTIVATED, actor.user_id,
                 out=Outcome.ALLOW, note=note, reviewer=actor.user_id,
+                facts=(("record_sha256", record.sha256), ("version", row.version),
+                       ("liveness", record.liveness), *found),
             )  # fmt: skip
         return self.show(actor, consent_id)
+
+    def _enough_eyes(self, tx: sa.Connection, row: Any, actor: Account) -> bool:
+        """Note that this reviewer said yes; are they enough now? Whoever cannot speak for
+        themselves and was one day alive (a painted sitter) needs two."""
+        said = consent_approvals.c
+        here = (said.consent_id == row.id, said.version == row.version)
+        earlier = set(tx.execute(sa.select(said.reviewer).where(*here)).scalars())
+        if actor.user_id not in earlier:
+            tx.execute(
+                consent_approvals.insert().values(
+                    consent_id=row.id, version=row.version, reviewer=actor.user_id,
+                    at=self._journal.clock(),
+                )
+            )  # fmt: skip
+        eyes = len(earlier | {actor.user_id})
+        if eyes >= (2 if Offer.kept(row.offer).kind == SubjectKind.ARTWORK else 1):
+            return True
+        self._log(tx, row, Kind.CONSENT_APPROVED, actor.user_id)
+        return False
+
+    def alike(self, actor: Account, consent_id: str) -> tuple[str, ...]:
+        """Other consents, enrolled or under review, whose face is within MATCH of this one's and
+        that no reviewer found to be the same person yet."""
+        actor.require("reviewer")
+        with self._journal.database.read() as tx:
+            row = self._row(tx, consent_id)
+            own = self._tools.likenesses.enrolled_template(tx, row)
+        if own is None:
+            return ()
+        known = {row.subject_id, *self._tools.likenesses.same_person(row.subject_id)}
+        near = {owner for owner, t in self._tools.likenesses.reviewed(own.model)
+                if owner not in known and t.distance(own.vector, own.model) <= MATCH}  # fmt: skip
+        chosen = sa.select(_C.id).where(_C.subject_id.in_(near)).order_by(_C.created_at)
+        with self._journal.database.read() as tx:
+            return tuple(tx.execute(chosen).scalars().all())
+
+    def same_person(self, actor: Account, consent_id: str, other_id: str) -> None:
+        """Find that two consents come from one person, so that they do not stand in each other's
+        way. Each is still matched against its own template alone.
+
+        Raises ConflictError unless the two faces are within MATCH, AccessError without four eyes.
+        """
+        if other_id not in self.alike(actor, consent_id):
+            raise ConflictError("these two faces are not near enough to be the same person's")
+        with self._journal.writing() as tx:
+            row, other = self._row(tx, consent_id), self._row(tx, other_id)
+            for one in (row, other):
+                self._second_person(actor, one)
+                if Offer.kept(one.offer).kind in NOBODY_ALIVE:
+                    raise ConflictError("only living people give two consents")
+            self._tools.likenesses.link(tx, row.subject_id, other.subject_id, actor.user_id)
+            self._tell_both(tx, (row, other), actor, "same_person")
+
+    def linked(self, actor: Account, consent_id: str) -> tuple[str, ...]:
+        """The consents that a reviewer found to come from the person of this one."""
+        actor.require("reviewer")
+        with self._journal.database.read() as tx:
+            same = self._tools.likenesses.same_person(self._row(tx, consent_id).subject_id)
+            chosen = sa.select(_C.id).where(_C.subject_id.in_(same)).order_by(_C.created_at)
+            return tuple(tx.execute(chosen).scalars().all())
+
+    def not_same_person(self, actor: Account, consent_id: str, other_id: str) -> None:
+        """Take back that two consents come from one person. Raises ConflictError where nobody found
+        that, AccessError without four eyes."""
+        actor.require("reviewer")
+        with self._journal.writing() as tx:
+            row, other = self._row(tx, consent_id), self._row(tx, other_id)
+            for one in (row, other):
+                self._second_person(actor, one)
+            if not self._tools.likenesses.unlink(tx, row.subject_id, other.subject_id):
+                raise ConflictError("nobody found these two to be the same person")
+            self._tell_both(tx, (row, other), actor, "not_same_person")
+
+    def _tell_both(self, tx: sa.Connection, rows: Sequence[Any], actor: Account, what: str) -> None:
+        for one in rows:
+            self._log(tx, one, Kind.CONSENT_APPROVED, actor.user_id, why=(what,))
+            tell(tx, one.subject_id, one.id, f"consent.{what}", self._journal.clock())
 
     def reject(self, actor: Account, consent_id: str, note: str) -> ConsentView:
         """Do not put it in force. Templates go at once."""
@@ -261,14 +370,17 @@ class Review(ConsentBook):
         """
         with self._journal.database.read() as tx:
             row = self._row(tx, consent_id)
-            digests = [f.sha256 for f in self._files(tx, row.id) if f.kind == "photo"]
+            files = self._files(tx, row.id)
         template, problem = None, ""
         try:
-            photos = [self._tools.vault.get(d) for d in digests]
+            photos = [self._tools.vault.get(f.sha256) for f in files if f.kind == "photo"]
             template = face.enrol(photos, least_photos(Offer.kept(row.offer).kind))
-            problem = self._neighbours(row.subject_id, template)
-        except (FaceError, NotFoundError) as error:
-            problem = str(error)
+            problem = self._neighbours(row.subject_id, Offer.kept(row.offer).kind, template)
+            self._look_again(row, files, template, face)
+            if unlike := self._unlike_recording(row, files, template, face):
+                problem = f"{_REFUSED}; {unlike}"
+        except (ConsentError, FaceError, NotFoundError) as error:
+            template, problem = None, str(error)
         if template is not None and problem.startswith(_REFUSED):
             template = None
         with self._journal.writing() as tx:
@@ -282,18 +394,81 @@ class Review(ConsentBook):
             )  # fmt: skip
         return problem
 
-    def _neighbours(self, subject_id: str, template: FaceTemplate) -> str:
+    def stale(self, face: FaceGate) -> tuple[str, ...]:
+        """Consents whose template is another model's and that the worker is to enrol anew."""
+        return self._tools.likenesses.stale(face.model)
+
+    def reenrol_all(self, actor: Account, face: FaceGate) -> tuple[tuple[str, str], ...]:
+        """Enrol anew everybody whose template is another model's, also those that failed before.
+        (consent id, what was wrong or "") of each."""
+        actor.require("steward", "admin")
+        stale = self._tools.likenesses.stale(face.model, tried=True)
+        return tuple((one, self.reenrol(one, face, actor.user_id)) for one in stale)
+
+    def reenrol(self, consent_id: str, face: FaceGate, who: str = SYSTEM) -> str:
+        """Make the template anew, by the model in use, from the photos the signed record registers;
+        the other model's is deleted. Nothing that was agreed changes, so nobody signs again.
+
+        Returns what was wrong, "" when nothing was: then there is no usable template, every request
+        is refused, and the steward is told why. Raises ConflictError where the consent moved
+        meanwhile, or needs no new template.
+        """
+        if consent_id not in self._tools.likenesses.stale(face.model, tried=True):
+            raise ConflictError("this consent has no template of another model")
+        with self._journal.database.read() as tx:
+            row = self._row(tx, consent_id)
+        template, problem = self._template_anew(row, face)
+        with self._journal.writing() as tx:
+            now = self._row(tx, consent_id)
+            if (now.epoch, now.version, now.state) != (row.epoch, row.version, row.state):
+                raise ConflictError("the consent moved meanwhile")
+            if template is not None:
+                self._tools.likenesses.unenrol(tx, now)
+                self._tools.likenesses.store(tx, now, template)
+            note = problem if template else not_anew(face.model) + problem
+            tx.execute(consents.update().where(_C.id == consent_id).values(enrolment=note))
+            self._log(
+                tx, now, Kind.CONSENT_CAPTURED, who,
+                out=Outcome.OK if template else Outcome.DENY,
+                why=("enrolled_anew" if template else "not_enrolled_anew",),
+                facts=(("face_model", face.model),), payload={"note": note},
+            )  # fmt: skip
+        return "" if template else problem
+
+    def _template_anew(self, row: Any, face: FaceGate) -> tuple[FaceTemplate | None, str]:
+        kind = Offer.kept(row.offer).kind
+        try:
+            with self._journal.database.read() as tx:
+                record, _ = self._tools.likenesses.record(tx, row)
+            photos = [self._tools.vault.get(digest) for digest in record.photos]
+            template = face.enrol(photos, least_photos(kind))
+            problem = self._neighbours(row.subject_id, kind, template)
+        except (ConsentError, FaceError, NotFoundError) as error:
+            return None, str(error)
+        return (None if problem.startswith(_REFUSED) else template), problem
+
+    def _neighbours(self, subject_id: str, kind: str, template: FaceTemplate) -> str:
         likenesses, model = self._tools.likenesses, template.model
         if any(t.distance(template.vector, model) <= DENY for t in likenesses.never_me(model)):
             return f"{_REFUSED}; somebody like this asked never to be animated"
-        near = [o for o, t in likenesses.templates(model)
-                if o != subject_id and t.distance(template.vector, model) <= DENY]  # fmt: skip
+        known = {subject_id, *likenesses.same_person(subject_id)}
+        near = [o for o, t in likenesses.reviewed(model)
+                if o not in known and t.distance(template.vector, model) <= DENY]  # fmt: skip
+        if near and kind in NOBODY_ALIVE and self._any_alive(near):
+            return f"{_REFUSED}; the picture is close to a living person's face"
         if near:
             return (
                 f"the face is close to {len(near)} other enrolled face(s): the same person, kin, "
                 "or a morph; compare the photos"
             )
         return ""
+
+    def _any_alive(self, subject_ids: Sequence[str]) -> bool:
+        chosen = sa.select(subjects.c.id).where(
+            subjects.c.id.in_(subject_ids), subjects.c.kind.not_in(NOBODY_ALIVE)
+        )
+        with self._journal.database.read() as tx:
+            return tx.execute(chosen).first() is not None
 
     def expire(self) -> int:
         """End what has run out: consents past their date or untouched for three years, drafts
@@ -398,6 +573,25 @@ class Review(ConsentBook):
             )
             move = tx.execute(last.limit(1)).one()
         return write_receipt(self._tools, record, envelope, move.state, move.log_index, token)
+
+
+def _check_recording(
+    row: Any, record: ConsentRecord, note: str, kept: Sequence[Finding]
+) -> tuple[tuple[str, str], ...]:
+    """What the log says of the measured recording. Raises ConflictError when a living person's
+    consent rests on one that failed, or leaves a question open that the note does not answer."""
+    if record.subject_kind != SubjectKind.LIVING or record.liveness != 1:
+        return ()
+    verdict = str(row.challenge.get("verdict", ""))
+    measured = bool(kept) and f"video:{row.challenge.get('video', '')}" in record.evidence
+    if not measured or verdict not in ("passed", "open"):
+        raise ConflictError("the recording was not measured, or failed; it cannot be overridden")
+    if verdict == "open" and len(note.strip()) < LEAST_NOTE:
+        raise ConflictError(
+            "not everything in the recording could be measured; note what you saw and heard "
+            f"there, in at least {LEAST_NOTE} characters"
+        )
+    return (("recording", verdict),)
 
 
 def _untouched_since(moment: datetime) -> sa.ColumnElement[bool]:
