@@ -33,6 +33,14 @@ from primafacie.platform.tables import tokens, user_roles, users
 
 ROLES: Final = ("researcher", "reviewer", "steward", "auditor", "admin")
 SCOPES: Final = ("generate", "read", "verify", "audit", "manage")
+#: Who may make and use a token of a scope; the roles are looked at again whenever it is used.
+SCOPE_ROLES: Final[Mapping[str, tuple[str, ...]]] = {
+    "generate": ("researcher",),
+    "read": ROLES,
+    "verify": ROLES,
+    "audit": ("auditor", "reviewer", "admin"),
+    "manage": ("steward", "admin"),
+}
 FAILURES: Final = 5  # wrong passwords until the account rests
 REST: Final = timedelta(minutes=15)
 LONGEST_GRANT: Final = timedelta(days=366)
@@ -238,21 +246,17 @@ class Accounts:
     def set_active(self, actor: Account | None, user_id: str, active: bool) -> Account:
         """Open or close the account; closing ends its sessions and tokens."""
         self._check_admin(actor, user_id)
-        now = self._journal.clock()
         with self._journal.writing() as tx:
             self._touch(tx, user_id, active=active, stamp=secrets.token_hex(16))
             if not active:
-                tx.execute(
-                    tokens.update()
-                    .where(tokens.c.user_id == user_id, tokens.c.revoked_at.is_(None))
-                    .values(revoked_at=now)
-                )
+                self._revoke_tokens(tx, user_id)
             kind = Kind.USER_CHANGED if active else Kind.USER_SUSPENDED
             self._log(tx, kind, _who(actor), subject=user_id, why=("active",))
         return self.get(user_id)
 
     def change_password(self, account: Account, old: str, new: str) -> Account:
-        """A new password; every session of the account ends. Raises SignInError, InputError."""
+        """A new password; every session and token of the account ends. Raises SignInError,
+        InputError."""
         row = self._row(users.c.id == account.user_id)
         if row is None or not _verify(row.password_hash, old):
             raise SignInError("the old password is wrong")
@@ -264,6 +268,7 @@ class Accounts:
                 password_hash=_hasher.hash(new),
                 stamp=secrets.token_hex(16),
             )
+            self._revoke_tokens(tx, account.user_id)
             self._log(tx, Kind.USER_CHANGED, account.user_id, why=("password",))
         return self.get(account.user_id)
 
@@ -302,6 +307,8 @@ class Accounts:
             raise InputError(f"scopes are among {', '.join(SCOPES)}")
         if not 1 <= days <= LONGEST_TOKEN or not 1 <= len(name.strip()) <= 80:
             raise InputError("a token has a name of 1 to 80 characters and lives 1 to 366 days")
+        for scope in chosen:
+            actor.require(*SCOPE_ROLES[scope])
         token_id, secret = uuid.uuid4().hex, secrets.token_bytes(32)
         now = self._journal.clock()
         row = {
@@ -370,6 +377,7 @@ class Accounts:
             raise SignInError("the token is not valid")
         if scope not in row.scopes:
             raise AccessError(f"the token does not carry the scope {scope}")
+        account.require(*SCOPE_ROLES[scope])
         if row.last_used_at is None or now - row.last_used_at > timedelta(minutes=1):
             with self._journal.writing() as tx:
                 tx.execute(tokens.update().where(tokens.c.id == row.id).values(last_used_at=now))
@@ -384,6 +392,10 @@ class Accounts:
     def _account(self, row: Any) -> Account:
         with self._journal.database.read() as tx:
             return _account(row, _roles(tx, row.id))
+
+    def _revoke_tokens(self, tx: sa.Connection, user_id: str) -> None:
+        standing = (tokens.c.user_id == user_id, tokens.c.revoked_at.is_(None))
+        tx.execute(tokens.update().where(*standing).values(revoked_at=self._journal.clock()))
 
     def _touch(self, tx: sa.Connection, user_id: str, **values: Any) -> None:
         if tx.execute(users.update().where(users.c.id == user_id).values(values)).rowcount != 1:

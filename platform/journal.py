@@ -24,14 +24,27 @@ from primafacie.audit.checkpoint import Checkpoint
 from primafacie.audit.entry import Kind, LogEntry, Outcome
 from primafacie.audit.errors import AuditError, NotPublished
 from primafacie.audit.log import Log, Receipt
+from primafacie.audit.memory import Memory
 from primafacie.platform.clock import Clock, now
 from primafacie.platform.database import Database
 from primafacie.platform.errors import PlatformError, UnavailableError
+from primafacie.platform.source import network
 from primafacie.platform.tables import request_entries, requests
 
 ROOM: Final = 32 * 1024 * 1024  # bytes that must be free on the disk for the log to count as ready
 OPERATOR: Final = "operator"  # whoever has a shell on the machine
 SYSTEM: Final = "system"  # the clock: expiry, sweeps
+_TURNED: Final = "primafacie_turned"
+
+#: What an older copy of the database must not undo, beside every turn of a consent.
+_LASTING: Final = frozenset(
+    {
+        Kind.OUTPUT_QUARANTINED, Kind.TAKEDOWN_RECEIVED, Kind.TAKEDOWN_CLOSED,
+        Kind.OPT_OUT_RECEIVED, Kind.OPT_OUT_CLOSED, Kind.ERASURE_DONE, Kind.PHOTO_REMOVED,
+        Kind.KEY_ROTATED, Kind.POLICY_ACTIVATED, Kind.USER_CHANGED, Kind.USER_SUSPENDED,
+        Kind.PROJECT_CHANGED, Kind.PROJECT_CLOSED,
+    }
+)  # fmt: skip
 
 
 class _Rehearsal(Exception):
@@ -40,26 +53,39 @@ class _Rehearsal(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Journal:
-    """The log, the database it stands in, and the clock both are told by."""
+    """The log, the database it stands in, what is remembered of it, and the clock of them all."""
 
     database: Database
     log: Log = field(repr=False)
+    memory: Memory = field(repr=False)
     folder: Path
     source_key: bytes = field(repr=False)
     clock: Clock = now
 
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:
-        """A write transaction. Raises UnavailableError when the log or database cannot take it."""
+        """A write transaction. Raises UnavailableError when the log or database cannot take it.
+
+        Where a consent turned, or something else that must last, the log is signed at once: the
+        memory must know of it before an older copy of the database can be put in its place.
+        """
+        turned = False
         try:
             with self.database.write() as tx:
-                yield tx
+                try:
+                    yield tx
+                finally:
+                    turned = tx.info.pop(_TURNED, False)
         except AuditError as error:
             raise UnavailableError(f"this cannot be logged now: {error}") from error
+        if turned:
+            self.publish()
 
     def append(self, tx: sa.Connection, entry: LogEntry) -> Receipt:
         """Append the entry in the caller's transaction, and note it on its request's page."""
         receipt = self.log.append(tx, entry)
+        if entry.kind in _LASTING or entry.kind.value.startswith("consent."):
+            tx.info[_TURNED] = True
         known = sa.exists().where(requests.c.id == entry.rid)
         tx.execute(
             request_entries.insert().from_select(
@@ -96,13 +122,28 @@ class Journal:
     def publish(self) -> Checkpoint:
         """Sign the log as it stands; the newest checkpoint when nothing was added since."""
         with self.writing() as tx:
-            return self.log.publish(tx)
+            signed = self.log.publish(tx)
+        self.follow()
+        return signed
+
+    def follow(self) -> None:
+        """Compare the log with what is remembered of it outside the database, and remember more.
+
+        Raises UnavailableError when the database is an older copy, or cannot be compared.
+        """
+        try:
+            self.memory.follow(self.database.read, self.log)
+        except (AuditError, OSError) as error:
+            raise UnavailableError(
+                f"the database is not the one that was signed: {error}"
+            ) from error
 
     def ready(self) -> bool:
         """Can an entry be written now? Tried with a real one, which is then rolled back."""
         try:
             if shutil.disk_usage(self.folder).free < ROOM:
                 return False
+            self.follow()
             with self.database.write() as tx:
                 self.log.append(tx, self.event(Kind.SERVICE_STARTED, SYSTEM))
                 raise _Rehearsal
@@ -141,5 +182,5 @@ class Journal:
         if not address:
             return ""
         day = self.clock().date().isoformat()
-        mac = hmac.new(self.source_key, f"{day}\0{address}".encode(), hashlib.sha256)
+        mac = hmac.new(self.source_key, f"{day}\0{network(address)}".encode(), hashlib.sha256)
         return mac.hexdigest()[:16]

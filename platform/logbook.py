@@ -5,7 +5,9 @@ Checkpoints and proofs are public: they say nothing about anybody.
 
 from __future__ import annotations
 
+import json
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,12 +20,14 @@ from primafacie.audit import canonical, inspection, query, store
 from primafacie.audit.bundle import export_bundle
 from primafacie.audit.canonical import Json
 from primafacie.audit.checkpoint import Checkpoint, parse_checkpoint
-from primafacie.audit.entry import Kind, format_time
+from primafacie.audit.entry import Kind, Leaf, format_time
 from primafacie.audit.errors import AuditError, ErasedError, QueryError, StoreError
+from primafacie.audit.log import Log
 from primafacie.audit.merkle import leaf_hash
 from primafacie.audit.replay import BundleReport
+from primafacie.audit.tables import log_index
 from primafacie.platform.accounts import Account
-from primafacie.platform.errors import InputError, NotFoundError
+from primafacie.platform.errors import InputError, NotFoundError, UnavailableError
 from primafacie.platform.journal import Journal
 from primafacie.platform.tables import users
 
@@ -76,8 +80,10 @@ class LogReport:
 class Logbook:
     """Reads the log of one installation."""
 
-    def __init__(self, journal: Journal) -> None:
-        self._journal = journal
+    def __init__(self, journal: Journal, ledger: Path, signatures: Path) -> None:
+        """The studio's own book of spent permits and the signer's of claims, which the log is
+        compared with."""
+        self._journal, self._ledger, self._signatures = journal, ledger, signatures
 
     def query(
         self, actor: Account, text: str, *, before: int | None = None, limit: int = 50,
@@ -100,6 +106,7 @@ class Logbook:
     def facets(self, actor: Account, text: str) -> dict[str, dict[str, int]]:
         """Field -> value -> how many entries of the search."""
         actor.require(*READERS)
+        self._read(actor, "facets", {"query": text[:1000]})
         with self._journal.database.read() as tx:
             try:
                 found = query.facets(tx, self._journal.log, text)
@@ -110,6 +117,7 @@ class Logbook:
     def days(self, actor: Account, text: str) -> tuple[tuple[Any, int], ...]:
         """(day, entries) of the search, rising."""
         actor.require(*READERS)
+        self._read(actor, "days", {"query": text[:1000]})
         with self._journal.database.read() as tx:
             try:
                 return query.days(tx, self._journal.log, text)
@@ -156,7 +164,8 @@ class Logbook:
         return tuple(parse_checkpoint(note) for note in reversed(notes[-limit:]))
 
     def verify(self, actor: Account | None) -> LogReport:
-        """Read the whole log again and compare everything stored beside it."""
+        """Read the whole log again and compare everything stored beside it, what is remembered of
+        it outside the database, and the studio's own book of spent permits."""
         if actor is not None:
             actor.require(*READERS)
             self._read(actor, "verify", {})
@@ -164,9 +173,11 @@ class Logbook:
         try:
             with self._journal.database.read() as tx:
                 report = inspection.verify_log(tx, log, log.vkeys)
-        except AuditError as error:
+                books = tuple(_compare_books(tx, log, self._ledger, self._signatures))
+            self._journal.follow()
+        except (AuditError, UnavailableError, OSError, ValueError) as error:
             return LogReport(False, 0, (str(error),), time.monotonic() - begun, None)
-        problems = tuple(f"leaf {f.index}: {f.sentence}" for f in report.findings)
+        problems = (*(f"leaf {f.index}: {f.sentence}" for f in report.findings), *books)
         return LogReport(not problems, report.size, problems, time.monotonic() - begun, report)
 
     def export(self, actor: Account, first: int, last: int) -> Iterator[bytes]:
@@ -242,6 +253,39 @@ class Logbook:
         self._journal.record(
             self._journal.event(Kind.LOG_READ, actor.user_id, why=(what,), payload=payload)
         )
+
+
+def _compare_books(tx: sa.Connection, log: Log, ledger: Path, signatures: Path) -> Iterator[str]:
+    """Double entry: what studio and signer wrote down by themselves stands in the log as well, and
+    every video that was released was made on a permit the studio spent, once."""
+    issued = {
+        dict(leaf.facts).get("nonce"): leaf.rid for leaf in _leaves(tx, log, Kind.PERMIT_ISSUED)
+    }
+    signed = {dict(leaf.facts).get("tbs_sha256") for leaf in _leaves(tx, log, Kind.SIGNATURE_MADE)}
+    spent = Counter(line.partition(" ")[2] for line in _lines_of(ledger))
+    made = {issued[nonce] for nonce in spent if nonce in issued}
+    for nonce, times in sorted(spent.items()):
+        if nonce not in issued:
+            yield f"the studio spent a permit the log does not know: {nonce}"
+        if times > 1:
+            yield f"the studio spent a permit twice: {nonce}"
+    for leaf in _leaves(tx, log, Kind.OUTPUT_RELEASED):
+        if leaf.rid not in made:
+            yield f"released, but the studio made nothing for it: {leaf.rid}"
+    for line in _lines_of(signatures):
+        digest = json.loads(line)["sha256"]
+        if digest not in signed:
+            yield f"the signer signed a claim the log does not know: {digest}"
+
+
+def _lines_of(book: Path) -> list[str]:
+    return book.read_text("ascii").splitlines() if book.exists() else []
+
+
+def _leaves(tx: sa.Connection, log: Log, kind: Kind) -> Iterator[Leaf]:
+    """Every leaf of this kind."""
+    which = sa.select(log_index.c.seq).where(log_index.c.kind == kind.value)
+    return (log.leaf(tx, seq) for seq in tx.execute(which).scalars().all())
 
 
 def entry_json(entry: LoggedEntry) -> bytes:

@@ -1,0 +1,58 @@
+"""Sessions: who is signed in where. The cookie holds a session's id; the row here decides.
+
+A session ends by signing out, by a new password or new roles (the account's stamp changes), by
+twelve hours, and with it every copy of its cookie.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from datetime import timedelta
+from typing import Final
+
+import sqlalchemy as sa
+
+from primafacie.platform.accounts import Account
+from primafacie.platform.journal import Journal
+from primafacie.platform.tables import sessions
+
+LONGEST: Final = timedelta(hours=12)  # whatever the activity
+
+
+class Sessions:
+    """The sessions of one installation. What is kept of an id is its sha256."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+
+    def begin(self, account: Account) -> str:
+        """A fresh session's id, for the cookie. Sessions that ran out are forgotten."""
+        text, now = secrets.token_hex(16), self._journal.clock()
+        row = {
+            "id": _digest(text),
+            "user_id": account.user_id,
+            "stamp": account.stamp,
+            "began": now,
+        }
+        with self._journal.writing() as tx:
+            tx.execute(sessions.delete().where(sessions.c.began < now - LONGEST))
+            tx.execute(sessions.insert().values(row))
+        return text
+
+    def stands(self, text: str, account: Account) -> bool:
+        """Is this session open, this account's, and begun under its present stamp?"""
+        with self._journal.database.read() as tx:
+            row = tx.execute(sa.select(sessions).where(sessions.c.id == _digest(text))).first()
+        if row is None or row.began < self._journal.clock() - LONGEST:
+            return False
+        return (row.user_id, row.stamp) == (account.user_id, account.stamp)
+
+    def end(self, text: str) -> None:
+        """End it, in every browser that holds a copy of the cookie."""
+        with self._journal.writing() as tx:
+            tx.execute(sessions.delete().where(sessions.c.id == _digest(text)))
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
