@@ -12,10 +12,11 @@ from datetime import timedelta
 from typing import Any, Final
 
 from apiflask import APIFlask
-from flask import Flask, current_app, render_template
+from flask import Flask, current_app, make_response, render_template
 from flask import request as flask_request
 from flask_wtf.csrf import CSRFError, CSRFProtect
 from werkzeug.exceptions import HTTPException
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from primafacie.generator.errors import GeneratorError
 from primafacie.platform.errors import PlatformError
@@ -25,11 +26,13 @@ from primafacie.platform.web.api import consents as api_consents
 from primafacie.platform.web.api import health as api_health
 from primafacie.platform.web.api import log as api_log
 from primafacie.platform.web.api import requests as api_requests
+from primafacie.platform.web.api import softbinding as api_softbinding
 from primafacie.platform.web.api import spec as api_spec
 from primafacie.platform.web.api import verify as api_verify
 from primafacie.platform.web.logged import Logged, because, watch
 from primafacie.platform.web.screens import (
     account,
+    appeals,
     approvals,
     audit,
     capture,
@@ -38,11 +41,14 @@ from primafacie.platform.web.screens import (
     integrity,
     jobs,
     likeness,
+    never_me,
     people,
     policies,
     projects,
     request,
+    rights,
     signin,
+    takedown,
     verify,
 )
 from primafacie.platform.wiring import Services
@@ -50,10 +56,11 @@ from primafacie.safeguards.errors import SafeguardError
 
 SCREENS: Final = (
     signin, home, request, jobs, projects, approvals, consents, capture, likeness, people, account,
-    audit, integrity, verify, policies,
+    audit, integrity, verify, policies, takedown, never_me, rights, appeals,
 )  # fmt: skip
 RESOURCES: Final = (
     api_requests, api_consents, api_log, api_verify, api_assets, api_health, api_spec,
+    api_softbinding,
 )  # fmt: skip
 API_PREFIX: Final = "/api/"
 _FORM_SLACK: Final = 256 * 1024  # what the fields of a form may weigh beside its files
@@ -80,8 +87,14 @@ def create_app(services: Services) -> Flask:
     access.seal(app)
     _register_errors(app)
     app.after_request(headers.carry)
-    app.wsgi_app = Logged(app.wsgi_app, services)
+    app.wsgi_app = _behind(Logged(app.wsgi_app, services), services.settings.proxies)
     return app
+
+
+def _behind(app: Any, proxies: int) -> Any:
+    """The app as it is behind so many trusted proxies: whoever calls is whom they name. Outermost,
+    so that the log and every limit see the same address."""
+    return ProxyFix(app, x_for=proxies, x_proto=proxies) if proxies else app
 
 
 def _configure(app: APIFlask, services: Services) -> None:
@@ -129,7 +142,11 @@ def _forged(_error: CSRFError) -> Any:
 def _http(error: HTTPException) -> Any:
     if error.code is not None and 300 <= error.code < 400:
         return error
-    return _answer(error.code or 500, words.STATUS.get(error.code or 500, error.description or ""))
+    code = error.code or 500
+    answer = make_response(_answer(code, words.STATUS.get(code, error.description or "")))
+    if getattr(error, "retry_after", None):
+        answer.headers["Retry-After"] = str(error.retry_after)  # type: ignore[attr-defined]
+    return answer
 
 
 def _crash(error: Exception) -> Any:

@@ -86,17 +86,20 @@ TITLES: Final = {
     "one_face": "The photo shows exactly one face",
     "photo_good_enough": "The photo is good enough",
     "source_not_generated": "The photo was not made by a generator",
+    "source_not_ours": "The photo does not come from a video made here",
     "not_on_never_me_list": "Nobody asked never to be animated",
     "subject_kind_admitted": "This kind of person is admitted here",
     "adult_subject": "The person is an adult",
     "consent_quota": "The number of videos agreed is not used up",
     "requester_quota": "Your daily number is not used up",
+    "motion_in_scope": "Movement as data is agreed to, if asked for",
+    "engine_approved": "The engines here are approved",
     "log_writable": "The log can be written",
 }
 #: Rules on what only the gate measures.
 _MEASURED: Final = frozenset({
     "face_is_nobody_else", "one_face", "photo_good_enough", "source_not_generated",
-    "not_on_never_me_list", "voice_usable",
+    "source_not_ours", "not_on_never_me_list", "voice_usable",
 })  # fmt: skip
 _UNKNOWN: Final[dict[str, Callable[[Draft], bool]]] = {
     "project_in_force": lambda d: not d.project_id,
@@ -106,6 +109,7 @@ _UNKNOWN: Final[dict[str, Callable[[Draft], bool]]] = {
     "purpose_in_scope": lambda d: not (d.consent_id and d.purpose),
     "audience_in_scope": lambda d: not (d.consent_id and d.audience),
     "language_in_scope": lambda d: not d.consent_id,
+    "motion_in_scope": lambda d: bool(d.controls.motion) and not d.consent_id,
     "adult_subject": lambda d: not d.consent_id,
     "consent_quota": lambda d: not d.consent_id,
     "subject_kind_admitted": lambda d: not d.consent_id,
@@ -192,4 +196,5 @@ def _facts(services: Services, account: Account, draft: Draft) -> Facts:
         now=now,
         production=services.settings.production,
         log_ready=True,
+        engines=services.engines.identities,
     )

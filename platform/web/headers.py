@@ -1,7 +1,8 @@
 """Headers: what every answer carries. Decided here and nowhere else.
 
 Scripts run only with the answer's own nonce, styles come only from this server, nothing may be
-framed, sniffed or referred to, and the DOM's dangerous sinks take Trusted Types alone.
+framed, sniffed or referred to, and the DOM's dangerous sinks take Trusted Types alone. Only the
+page that checks files in the browser may also compile WebAssembly and start a worker.
 """
 
 from __future__ import annotations
@@ -12,17 +13,21 @@ from typing import Final
 from flask import Response, current_app, g, request
 
 POLICY: Final = (
-    "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'self'; img-src 'self' data: blob:; "
-    "media-src 'self' blob:; font-src 'self'; connect-src 'self'; form-action 'self'; "
-    "base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; "
-    "trusted-types htmx"
+    "default-src 'none'; script-src 'nonce-{nonce}'{wasm}; style-src 'self'; "
+    "img-src 'self' data: blob:; media-src 'self' blob:; font-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'; "
+    "require-trusted-types-for 'script'; trusted-types htmx{types}"
 )
+_CHECKER: Final = {"wasm": " 'wasm-unsafe-eval'", "types": " c2pa-worker; worker-src 'self' blob:"}
+_PLAIN: Final = {"wasm": "", "types": ""}
 
 
 def carry(response: Response) -> Response:
     """What every answer carries; a view may have set a stricter Content-Security-Policy itself."""
     fixed = {
-        "Content-Security-Policy": POLICY.format(nonce=nonce()),
+        "Content-Security-Policy": POLICY.format(
+            nonce=nonce(), **(_CHECKER if g.get("checks_files") else _PLAIN)
+        ),
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "no-referrer",
         "X-Frame-Options": "DENY",
@@ -38,6 +43,11 @@ def carry(response: Response) -> Response:
         response.headers.setdefault("Cache-Control", "no-store")
         response.headers.add("Vary", "Cookie")
     return response
+
+
+def checks_files() -> None:
+    """This answer is the page that checks files in the browser."""
+    g.checks_files = True
 
 
 def nonce() -> str:

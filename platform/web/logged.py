@@ -21,8 +21,8 @@ from flask import Flask, request
 from primafacie.platform.accounts import Account
 from primafacie.platform.wiring import Services
 
-SECRET_ARGUMENTS: Final = frozenset({"link", "receipt"})
-SECRET_PREFIXES: Final = ("/c/", "/me/")
+SECRET_ARGUMENTS: Final = frozenset({"link", "receipt", "manifest", "reference"})
+SECRET_PREFIXES: Final = ("/c/", "/me/", "/takedown/", "/never-me/")
 _NAMES: Final = re.compile(r"[0-9a-fA-F]{14,}")
 _NOTE: Final = "primafacie.note"
 _UNAVAILABLE: Final = b"The log cannot be written, so nothing is answered. Try again later.\n"

@@ -42,6 +42,9 @@ class ControlsOrder(_Strict):
     )
     fps: Literal[25, 30, 50, 60] = Field(default=25, description="Frames per second.")
     crop: Literal["face", "square", "portrait", "full"] = "square"
+    background: Literal["photo", "green"] = Field(
+        default="photo", description="As photographed, or a green wall to be keyed out."
+    )
     emotion: Literal["neutral", "happy", "sad", "angry", "surprised", "afraid", "disgusted"] = (
         "neutral"
     )
@@ -64,6 +67,9 @@ class ControlsOrder(_Strict):
         default="", max_length=5000, description="What the clip says, if known."
     )
     language: str = Field(default="en", max_length=35, description="BCP 47 tag of the speech.")
+    motion: Literal["", "json", "csv", "glb"] = Field(
+        default="", description="Movement as data beside the video; the consent must allow it."
+    )
 
     def controls(self) -> Controls:
         """As the generator takes it. Raises EngineError for what the ranges above do not catch."""

@@ -1,7 +1,7 @@
-"""Session: who is signed in, by a signed cookie that holds an account id, a stamp and two times.
+"""Session: who is signed in, by a signed cookie that holds an account id, a session id and a time.
 
-The account is read anew for every request: a person deactivated, or whose password or roles
-changed, is out at the next click, because the stamp in the cookie no longer matches.
+Account and session are read anew for every request: a person signed out, deactivated, or whose
+password or roles changed, is out at the next click, with every copy of the cookie.
 """
 
 from __future__ import annotations
@@ -13,33 +13,31 @@ from flask import session
 from primafacie.platform.accounts import Account
 from primafacie.platform.wiring import Services
 
-LONGEST_SECONDS = 12 * 3600  # whatever the activity, a session ends after half a day
 
-
-def begin(account: Account) -> str:
+def begin(services: Services, account: Account) -> str:
     """Start a fresh session (nothing survives from before); where the person wanted to go."""
     wanted = str(session.get("next", ""))
     session.clear()
-    now = int(time.time())
-    session.update(uid=account.user_id, stamp=account.stamp, began=now, seen=now)
+    sid = services.sessions.begin(account)
+    session.update(uid=account.user_id, sid=sid, seen=int(time.time()))
     session.permanent = True
     return wanted if wanted.startswith("/") and not wanted.startswith("//") else ""
 
 
-def end() -> None:
-    """Forget who it was."""
+def end(services: Services) -> None:
+    """End it here and for every copy of the cookie."""
+    services.sessions.end(str(session.get("sid", "")))
     session.clear()
 
 
 def account(services: Services) -> Account | None:
     """The account signed in now, or None: unknown, inactive, changed since, or idle too long."""
-    user_id, now = session.get("uid"), int(time.time())
-    if not isinstance(user_id, str):
+    user_id, sid, now = session.get("uid"), session.get("sid"), int(time.time())
+    if not isinstance(user_id, str) or not isinstance(sid, str):
         return None
     found = services.accounts.find(user_id)
     idle = now - int(session.get("seen", 0)) > services.settings.session_minutes * 60
-    old = now - int(session.get("began", 0)) > LONGEST_SECONDS
-    if found is None or not found.active or found.stamp != session.get("stamp") or idle or old:
+    if found is None or not found.active or idle or not services.sessions.stands(sid, found):
         session.clear()
         return None
     if now - int(session.get("seen", 0)) > 30:

@@ -17,7 +17,7 @@ from primafacie.audit.errors import AuditError
 from primafacie.platform.errors import PlatformError
 from primafacie.platform.web import access, checkpoints, headers
 from primafacie.platform.wiring import Services
-from primafacie.safeguards.consent import AUDIENCES, PURPOSES
+from primafacie.safeguards.consent import AUDIENCES, MOTION_WORDS, PURPOSES
 
 #: What an HTTP error means for the person who sees it.
 STATUS: Final[Mapping[int, str]] = {
@@ -44,6 +44,9 @@ STATES: Final[Mapping[str, tuple[str, str]]] = {
     "expired": ("off", "Expired"), "revoked": ("off", "Revoked"),
     "superseded": ("off", "Replaced"), "rejected": ("bad", "Rejected"), "erased": ("off", "Erased"),
     "applied": ("warn", "Waiting for approval"), "approved": ("ok", "Approved"),
+    "received": ("warn", "Waiting for a decision"), "upheld": ("ok", "Upheld"),
+    "declined": ("off", "Declined"), "listed": ("ok", "On the list"), "open": ("warn", "Open"),
+    "answered": ("ok", "Answered"), "removed": ("off", "Removed"),
     "ended": ("off", "Ended"), "met": ("ok", "Met"), "unmet": ("bad", "Not met"),
     "later": ("wait", "Asked at the gate"), "yes": ("ok", "Yes"), "no": ("off", "No"),
 }  # fmt: skip
@@ -93,7 +96,15 @@ KINDS: Final[Mapping[str, str]] = {
     "consent.erased": "Personal data erased",
     "photo.added": "Photo added",
     "photo.removed": "Photo removed",
+    "consent.approved": "Consent approved by one of two",
+    "takedown.received": "Takedown asked for",
+    "takedown.closed": "Takedown decided",
+    "opt_out.received": "Somebody asks never to be shown",
+    "opt_out.closed": "Opt-out decided",
+    "complaint.received": "Complaint received",
+    "complaint.answered": "Complaint answered",
     "verify.query": "File checked",
+    "verify.feedback": "Answer about a file judged",
     "log.read": "Log read",
     "log.exported": "Log exported",
 }
@@ -118,6 +129,7 @@ def register(app: Flask) -> None:
             "may": access.may, "me": g.get("account"),
             "settings": services.settings, "STATES": STATES, "STAGES": STAGES, "ROLES": ROLES,
             "PURPOSES": PURPOSES, "AUDIENCES": AUDIENCES, "AUDIENCE_WORDS": AUDIENCE_WORDS,
+            "MOTION_WORDS": MOTION_WORDS,
             "log_badge": functools.partial(log_badge, services), "now": datetime.now(UTC),
         }  # fmt: skip
 

@@ -96,6 +96,44 @@ def video(rid: str) -> Response:
     return response
 
 
+@blueprint.get("/<rid>/motion")
+@access.token("read")
+@blueprint.doc(
+    summary="The movement as data, signed",
+    description="Where it was asked for: JSON, Live Link Face CSV or glTF.",
+    responses=described.files("application/octet-stream", 404, 409),
+)
+def motion(rid: str) -> Response:
+    """Logged as handed out first."""
+    found = services().requests.motion(access.me(), rid)
+    return media.download(found.path.read_bytes(), found.name, "application/octet-stream")
+
+
+@blueprint.get("/<rid>/still")
+@access.token("read")
+@blueprint.doc(
+    summary="A still of the sealed video, marked and signed",
+    responses=described.files("image/png", 404, 409),
+)
+def still(rid: str) -> Response:
+    """A PNG; logged as handed out first."""
+    found = services().requests.companion(access.me(), rid, "png")
+    return media.download(found.data, found.name, "image/png")
+
+
+@blueprint.get("/<rid>/sound")
+@access.token("read")
+@blueprint.doc(
+    summary="The sound of the sealed video, marked and signed",
+    description="Only where the voice is synthetic, and for at most a minute.",
+    responses=described.files("audio/wav", 404, 409),
+)
+def sound(rid: str) -> Response:
+    """A WAV; logged as handed out first."""
+    found = services().requests.companion(access.me(), rid, "wav")
+    return media.download(found.data, found.name, "audio/wav")
+
+
 @blueprint.get("/<rid>/receipt")
 @access.token("read")
 @blueprint.doc(

@@ -140,6 +140,7 @@ class VerdictShape(BaseModel):
     level: str
     sentence: str
     details: dict[str, Any]
+    statement: str = Field(description="The same, signed: a DSSE envelope.")
 
 
 class StatusShape(BaseModel):

@@ -10,7 +10,7 @@ from flask import Blueprint, Response, current_app, jsonify
 from pydantic import BaseModel
 
 from primafacie.platform.web import access
-from primafacie.platform.web.api import described, shapes
+from primafacie.platform.web.api import described, shapes, softbinding_shapes
 from primafacie.platform.web.order import ControlsOrder, Order, PoseOrder
 
 blueprint = Blueprint("api_spec", __name__)
@@ -19,6 +19,7 @@ SHAPES: tuple[type[BaseModel], ...] = (
     shapes.RequestsShape, shapes.ConsentShape, shapes.ConsentsShape, shapes.EntryShape,
     shapes.PageShape, shapes.ProofShape, shapes.CheckpointShape, shapes.VerdictShape,
     shapes.StatusShape, shapes.HealthLineShape, shapes.HealthShape, PoseOrder, ControlsOrder, Order,
+    *softbinding_shapes.SHAPES,
 )  # fmt: skip
 _SEARCH = [
     {"in": "query", "name": "q", "schema": {"type": "string", "maxLength": 500},
@@ -54,6 +55,7 @@ def describe(app: APIFlask) -> dict[str, Any]:
         {"order": described.reference(Order), "photo": _FILE, "voice": _FILE},
     )
     _upload(spec, "/api/v1/verify", {"file": _FILE})
+    softbinding_shapes.describe(spec, "/api/v1/c2pa")
     return spec
 
 

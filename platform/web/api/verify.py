@@ -24,4 +24,5 @@ def check() -> Response:
     data = fields.upload("file", "file", services().settings.max_video_bytes)
     name = (request.files["file"].filename or "")[:120]
     told = verdict.examined(services(), g.account, data, name)
-    return jsonify({"level": told.level, "sentence": told.sentence, "details": told.raw})
+    return jsonify({"level": told.level, "sentence": told.sentence, "details": told.raw,
+                    "statement": told.statement})  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from primafacie.platform.accounts import SCOPES
+from primafacie.platform.accounts import SCOPE_ROLES, SCOPES
 from primafacie.platform.errors import InputError
 from primafacie.platform.web import access, fields
 from primafacie.platform.web import session as sessions
@@ -26,7 +26,7 @@ def show() -> ResponseReturnValue:
 @blueprint.post("/password")
 @access.signed_in
 def password() -> ResponseReturnValue:
-    """Change the password; every other session ends."""
+    """Change the password; every other session and every token ends."""
     me = access.me()
     new = request.form.get("new", "")
     if new != request.form.get("again", ""):
@@ -34,8 +34,8 @@ def password() -> ResponseReturnValue:
     services().accounts.change_password(me, request.form.get("old", ""), new)
     changed = services().accounts.find(me.user_id)
     if changed is not None:
-        sessions.begin(changed)
-    flash("Password changed. Other sessions have ended.")
+        sessions.begin(services(), changed)
+    flash("Password changed. Other sessions and all tokens have ended.")
     return redirect(url_for("account.show"))
 
 
@@ -63,5 +63,6 @@ def revoke(token_id: str) -> ResponseReturnValue:
 
 def _page(**more: Any) -> str:
     me = access.me()
-    return render_template("account.html", tokens=services().accounts.tokens(me), scopes=SCOPES,
+    return render_template("account.html", tokens=services().accounts.tokens(me),
+                           scopes=tuple(s for s in SCOPES if me.has(*SCOPE_ROLES[s])),
                            **more)  # fmt: skip

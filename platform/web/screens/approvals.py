@@ -43,3 +43,23 @@ def grant(user_id: str) -> ResponseReturnValue:
     services().accounts.grant(access.me(), user_id, datetime.now(UTC) + timedelta(days=days))
     flash("Access granted.")
     return redirect(url_for("approvals.show"))
+
+
+@blueprint.post("/same-person/<consent_id>")
+@access.role("reviewer")
+def same_person(consent_id: str) -> ResponseReturnValue:
+    """Find that two consents come from one person, after comparing their photos."""
+    other = fields.text("other", "The other consent", most=32)
+    services().consents.same_person(access.me(), consent_id, other)
+    flash("Noted: the same person.")
+    return redirect(url_for("consents.show", consent_id=consent_id))
+
+
+@blueprint.post("/not-same-person/<consent_id>")
+@access.role("reviewer")
+def not_same_person(consent_id: str) -> ResponseReturnValue:
+    """Take back that two consents come from one person."""
+    other = fields.text("other", "The other consent", most=32)
+    services().consents.not_same_person(access.me(), consent_id, other)
+    flash("Taken back: not the same person.")
+    return redirect(url_for("consents.show", consent_id=consent_id))

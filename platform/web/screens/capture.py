@@ -14,10 +14,12 @@ from flask.typing import ResponseReturnValue
 
 from primafacie.platform.consents import Choices
 from primafacie.platform.errors import InputError, LinkError, PlatformError
+from primafacie.platform.plain_words import plain_words
 from primafacie.platform.web import access, fields, media
 from primafacie.platform.web.services import services
 from primafacie.safeguards.consent import PURPOSES, ConsentRecord
 from primafacie.safeguards.errors import SafeguardError
+from primafacie.safeguards.liveness import LONGEST, MOVES
 
 blueprint = Blueprint("capture", __name__, url_prefix="/c")
 WHY = "the person invited has no account; the link is the key"
@@ -61,6 +63,27 @@ def photo(link: str, sha256: str) -> Response:
     return media.picture(services().consents.link_photo(link, sha256))
 
 
+@blueprint.post("/<link>/challenge")
+@access.public(WHY)
+def begin(link: str) -> ResponseReturnValue:
+    """Show new words and movements: the recording begins. Answers JSON for the page's script."""
+    try:
+        challenge = services().consents.begin(link)
+    except LinkError:
+        raise
+    except PlatformError as error:
+        return {"problem": str(error)}, error.status
+    return {"words": challenge.words, "moves": [(m, MOVES[m]) for m in challenge.moves],
+            "seconds": int(LONGEST), "tries_left": challenge.tries_left}  # fmt: skip
+
+
+@blueprint.get("/<link>/recording")
+@access.public(WHY)
+def recording(link: str) -> ResponseReturnValue:
+    """How the recording stands, for the page that waits: `waiting` until it was looked at."""
+    return {"recording": services().consents.invitation(link).recording}
+
+
 @blueprint.post("/<link>/video")
 @access.public(WHY)
 def add_video(link: str) -> ResponseReturnValue:
@@ -72,7 +95,7 @@ def add_video(link: str) -> ResponseReturnValue:
         raise
     except PlatformError as error:
         return _page(link, error=str(error)), error.status
-    flash("Recording added.")
+    flash("Recording sent.")
     return redirect(url_for("capture.show", link=link) + "#statement")
 
 
@@ -111,7 +134,7 @@ def prepare(link: str) -> ResponseReturnValue:
     return render_template(
         "capture_confirm.html", link=link, prepared=prepared, private=private,
         tbs=base64.b64encode(prepared.tbs).decode(),
-        record=ConsentRecord.from_bytes(prepared.record),
+        record=(record := ConsentRecord.from_bytes(prepared.record)), words=plain_words(record),
     )  # fmt: skip
 
 
@@ -163,6 +186,7 @@ def _choices() -> Choices:
         notice_sha256=fields.text("notice_sha256", "Notice", most=64),
         days=fields.whole("days", "For how long", 1, 3653),
         audience=fields.text("audience", "Who may see it", most=32),
+        motion=fields.ticked("motion"),
     )
 
 

@@ -58,9 +58,15 @@ def show(consent_id: str) -> ResponseReturnValue:
     me, s = access.me(), services()
     view = s.consents.show(me, consent_id)
     evidence = s.consents.evidence(me, consent_id) if me.has("reviewer") else ()
+    reviews = me.has("reviewer") and view.state == "under_review"
+    findings = s.consents.findings(me, consent_id) if reviews else ()
+    alike = s.consents.alike(me, consent_id) if reviews else ()
+    linked = s.consents.linked(me, consent_id) if me.has("reviewer") else ()
     people = {view.steward, view.reviewer, *(t.who for t in view.history)} - {""}
-    return render_template("consent.html", consent=view, evidence=evidence,
-                           names=s.accounts.names(people))  # fmt: skip
+    return render_template(
+        "consent.html", consent=view, evidence=evidence, findings=findings, alike=alike,
+        linked=linked, names=s.accounts.names(people),
+    )  # fmt: skip
 
 
 @blueprint.post("/<consent_id>/link")
@@ -87,6 +93,16 @@ def evidence(consent_id: str, sha256: str) -> Response:
     return media.stored(data, sha256)
 
 
+@blueprint.post("/<consent_id>/photos")
+@access.role("steward")
+def offer_photo(consent_id: str) -> ResponseReturnValue:
+    """Ask the person whether another photo may be used."""
+    data = fields.upload("photo", "Photo", services().settings.max_photo_bytes)
+    services().consents.offer_photo(access.me(), consent_id, data)
+    flash("The person is asked. The photo counts once they have signed for it.")
+    return redirect(url_for("consents.show", consent_id=consent_id))
+
+
 @blueprint.post("/<consent_id>/evidence")
 @access.role("steward")
 def attach(consent_id: str) -> ResponseReturnValue:
@@ -106,8 +122,11 @@ def review(consent_id: str) -> ResponseReturnValue:
     verdict = fields.one_of("decision", "Decision", ("activate", "reject"))
     if verdict == "activate":
         watched = fields.ticked("watched")
-        services().consents.activate(access.me(), consent_id, watched, note=note)
-        flash("The consent is in force.")
+        view = services().consents.activate(access.me(), consent_id, watched, note=note)
+        flash(
+            "The consent is in force." if view.state == "active"
+            else "Noted. A work of art needs a second reviewer."
+        )  # fmt: skip
     else:
         services().consents.reject(access.me(), consent_id, note)
         flash("The consent was rejected.")
@@ -136,7 +155,7 @@ def hold(consent_id: str) -> ResponseReturnValue:
         s.release_hold(me, consent_id)
     else:
         s.withdraw_on_paper(me, consent_id, note)
-    flash({"suspend": "Paused.", "resume": "In force again.", "withdraw": "Withdrawn."}[step])
+    flash({"suspend": "Paused.", "resume": "Our hold is lifted.", "withdraw": "Withdrawn."}[step])
     return redirect(url_for("consents.show", consent_id=consent_id))
 
 
@@ -164,6 +183,7 @@ def _offer() -> Offer:
         photo_mode=f.one_of("photo_mode", "Photos", ("registered", "matched")),
         voice_source=f.one_of("voice_source", "Voice", ("own", "synthetic", "clips")),
         label=f.text("label", "Label", most=60, least=0),
+        motion=f.ticked("motion"),
         days=f.whole("days", "Days in force", 1, settings.consent_days, settings.consent_days),
     )
 

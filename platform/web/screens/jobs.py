@@ -109,6 +109,30 @@ def video(rid: str) -> Response:
     return response
 
 
+@blueprint.get("/<rid>/motion")
+@access.role(*READERS)
+def motion(rid: str) -> Response:
+    """The movement as data; the log has it before the first byte leaves."""
+    found = services().requests.motion(access.me(), rid)
+    return media.download(found.path.read_bytes(), found.name, "application/octet-stream")
+
+
+@blueprint.get("/<rid>/still.png")
+@access.role(*READERS)
+def still(rid: str) -> Response:
+    """One frame of the sealed video, marked and signed by itself; logged before it leaves."""
+    found = services().requests.companion(access.me(), rid, "png")
+    return media.download(found.data, found.name, "image/png")
+
+
+@blueprint.get("/<rid>/sound.wav")
+@access.role(*READERS)
+def sound(rid: str) -> Response:
+    """The sound of the sealed video, marked and signed by itself; logged before it leaves."""
+    found = services().requests.companion(access.me(), rid, "wav")
+    return media.download(found.data, found.name, "audio/wav")
+
+
 @blueprint.get("/<rid>/receipt.json")
 @access.role(*READERS)
 def receipt(rid: str) -> Response:

@@ -102,6 +102,7 @@ def _controls() -> Controls:
         size=fields.whole("size", "Size", 256, 1080, 512),
         fps=fields.whole("fps", "Frames a second", 1, 60, 25),
         crop=f.get("crop", "square"),  # type: ignore[arg-type]  # checked by Controls
+        background=f.get("background", "photo"),  # type: ignore[arg-type]
         emotion=f.get("emotion", "neutral"),  # type: ignore[arg-type]
         intensity=fields.decimal("intensity", "Intensity", 0.5),
         amplitude=fields.decimal("amplitude", "Head movement", 1.0),
@@ -111,16 +112,18 @@ def _controls() -> Controls:
         seed=fields.whole("seed", "Seed", 0, 2**32 - 1, 0),
         transcript=fields.text("transcript", "Transcript", most=5000, least=0),
         language=fields.text("language", "Language", most=35, least=0) or "en",
+        motion=f.get("motion", ""),
     )
 
 
 def _order(draft: checklist.Draft) -> dict[str, Any]:
     """The same request for the API, with only those controls that differ from the default."""
     c = draft.controls
-    raw = {"size": c.size, "fps": c.fps, "crop": c.crop, "emotion": c.emotion,
+    raw = {"size": c.size, "fps": c.fps, "crop": c.crop,
+           "background": c.background, "emotion": c.emotion,
            "intensity": c.intensity, "amplitude": c.amplitude, "distance": c.distance,
            "gaze": c.gaze, "regions": list(c.regions), "seed": c.seed,
-           "transcript": c.transcript, "language": c.language}  # fmt: skip
+           "transcript": c.transcript, "language": c.language, "motion": c.motion}  # fmt: skip
     body: dict[str, Any] = {
         "project_id": draft.project_id or "…", "consent_id": draft.consent_id or "…",
         "purpose": draft.purpose or "…", "audience": draft.audience or "internal",

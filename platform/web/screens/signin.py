@@ -35,7 +35,7 @@ def enter() -> ResponseReturnValue:
     except SignInError as error:
         because("sign_in")
         return render_template("signin.html", email=email, error=str(error)), 401
-    wanted = sessions.begin(account)
+    wanted = sessions.begin(services(), account)
     acts_for(account)
     return redirect(wanted or url_for("home.show"))
 
@@ -45,5 +45,5 @@ def enter() -> ResponseReturnValue:
 def leave() -> ResponseReturnValue:
     """End the session."""
     services().accounts.sign_out(access.me())
-    sessions.end()
+    sessions.end(services())
     return redirect(url_for("signin.form"))

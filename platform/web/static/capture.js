@@ -4,7 +4,7 @@
   const $ = (selector, root = document) => root.querySelector(selector);
   const base64 = (buffer) => btoa(String.fromCharCode(...new Uint8Array(buffer)));
   const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
-  const KEPT = "pf-consent-key";
+  const KEPT = "pf-consent-key", SENT = "pf-recording-sent";
   // A submit event may still be under way when the key is there; a form ignores a second one inside it.
   const send = (form) => setTimeout(() => form.requestSubmit(), 0);
 
@@ -58,45 +58,134 @@
     $("#own-key-box").hidden = !key.textContent.trim();
   }
 
-  // The statement, recorded live.
+  // 4. While a recording is being checked: go on when it was.
+  const statement = $("#statement");
+  if (statement?.dataset.recording === "waiting") {
+    if (sessionStorage.getItem(SENT)) statement.scrollIntoView(); // where the person was when it was sent
+    sessionStorage.removeItem(SENT);
+    history.scrollRestoration = "auto";
+    const ask = async () => {
+      try {
+        const answer = await fetch(statement.dataset.poll, { headers: { Accept: "application/json" } });
+        if (answer.ok && (await answer.json()).recording !== "waiting") return window.location.reload();
+      } catch { /* the next time */ }
+      setTimeout(ask, 2500);
+    };
+    setTimeout(ask, 2500);
+  }
+
+  // 5. The statement, recorded live: read, say five words, move three times, send.
   const recorder = $("#recorder");
   if (recorder && navigator.mediaDevices?.getUserMedia && window.MediaRecorder) {
-    const view = $("video", recorder);
-    const start = $("[data-start]", recorder);
-    const stop = $("[data-stop]", recorder);
-    const words = $("[data-status]", recorder);
+    const part = (name) => $(`[data-${name}]`, recorder);
+    const [camera, start, next, cue, text, status] = ["camera", "start", "next", "cue", "statement", "status"].map(part);
+    const stage = $(".pf-stage", recorder), view = $("video", recorder), line = $(".pf-steps-line", recorder);
+    const arrow = $(".pf-arrow", recorder), clock = $(".pf-clock", recorder);
+    const wait = (seconds) => new Promise((done) => setTimeout(done, seconds * 1000));
+    // The preview is a mirror: one's own left is on the left.
+    const ARROWS = { left: "←", right: "→", up: "↑", down: "↓", "tilt-left": "↶", "tilt-right": "↷" };
+    const WORD = 2.4, MOVE = 2.6, REST = 1.6;
     recorder.hidden = false;
-    let tape = null;
-    start.addEventListener("click", async () => {
+    $("#no-recorder").hidden = true;
+    let stream = null;
+
+    const step = (name) => {
+      line.hidden = false;
+      for (const item of line.children) item.classList.toggle("is-now", item.dataset.step === name);
+    };
+    const say = (words) => { cue.hidden = !words; cue.textContent = words; };
+
+    camera.addEventListener("click", async () => {
       try {
-        const stream = await navigator.mediaDevices.getUserMedia({ video: { width: 640, height: 480 }, audio: true });
-        view.hidden = false;
-        view.srcObject = stream;
-        view.muted = true;
-        await view.play();
-        const kind = ["video/mp4;codecs=avc1,mp4a.40.2", "video/webm;codecs=vp8,opus", "video/webm"].find((t) => MediaRecorder.isTypeSupported(t));
-        const parts = [];
-        tape = new MediaRecorder(stream, { mimeType: kind });
-        tape.ondataavailable = (event) => parts.push(event.data);
-        tape.onstop = async () => {
-          stream.getTracks().forEach((track) => track.stop());
-          words.textContent = "Sending…";
-          const form = recorder.closest("form");
-          const data = new FormData(form);
-          data.set("video", new Blob(parts, { type: kind }), "statement");
-          const answer = await fetch(form.action, { method: "POST", body: data });
-          if (answer.ok) window.location.reload();
-          else words.textContent = "That did not work. Try again, or choose a file below.";
-        };
-        tape.start();
-        start.hidden = true;
-        stop.hidden = false;
-        words.textContent = "Recording. Read the text aloud, do the movements, then stop.";
-        stop.focus();
-      } catch {
-        words.textContent = "The camera could not be used. You can record with your phone's camera instead and choose the file below.";
+        stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "user", width: { ideal: 640 }, height: { ideal: 480 } }, audio: { echoCancellation: false } });
+      } catch (error) {
+        status.textContent = error.name === "NotAllowedError"
+          ? "The camera was not allowed. Allow camera and microphone for this page in your browser, then try again."
+          : "No camera or microphone could be used. Connect one, or ask for a live call instead.";
+        return;
       }
+      stage.hidden = false;
+      view.srcObject = stream;
+      view.muted = true;
+      await view.play();
+      camera.hidden = true;
+      start.hidden = false;
+      status.textContent = "Sit in good light, alone, your face in the oval. When you begin, the words appear and 120 seconds run.";
+      start.focus();
     });
-    stop.addEventListener("click", () => tape?.stop());
+
+    const tape = () => {
+      const kind = ["video/mp4;codecs=avc1,mp4a.40.2", "video/webm;codecs=vp8,opus", "video/webm", "video/mp4"].find((t) => MediaRecorder.isTypeSupported(t));
+      const parts = [];
+      const machine = new MediaRecorder(stream, { mimeType: kind, videoBitsPerSecond: 1500000 });
+      machine.ondataavailable = (event) => parts.push(event.data);
+      const over = new Promise((done) => { machine.onstop = () => done(new Blob(parts, { type: kind })); });
+      machine.start();
+      return { stop: () => { machine.stop(); return over; } };
+    };
+
+    start.addEventListener("click", async () => {
+      start.hidden = true;
+      const form = new FormData();
+      form.set("csrf_token", recorder.elements.csrf_token.value);
+      const answer = await fetch(recorder.dataset.challenge, { method: "POST", body: form });
+      const task = await answer.json().catch(() => ({}));
+      if (!answer.ok) { status.textContent = task.problem || "That did not work. Load the page again."; return; }
+      const machine = tape();
+      let left = task.seconds, late;
+      const tooLate = new Promise((done) => { late = () => done("late"); });
+      clock.hidden = false;
+      const ticking = setInterval(() => {
+        left -= 1;
+        clock.textContent = `${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")}`;
+        if (left <= 2) late();
+      }, 1000);
+      status.textContent = "Recording.";
+      const said = (async () => {
+        step("read");
+        text.hidden = false;
+        next.hidden = false;
+        next.focus({ preventScroll: true });
+        stage.scrollIntoView({ block: "start" }); // picture, clock and words, all at once
+        await new Promise((done) => next.addEventListener("click", done, { once: true }));
+        text.hidden = next.hidden = true;
+        step("words");
+        status.textContent = "Say each word when it appears.";
+        for (const word of task.words) { say(word); await wait(WORD); say(""); await wait(0.2); }
+        step("moves");
+        status.textContent = "Move your head as shown, then look ahead again.";
+        for (const [words, name] of task.moves) {
+          say("Look ahead");
+          await wait(REST);
+          say(words[0].toUpperCase() + words.slice(1));
+          arrow.textContent = ARROWS[name];
+          arrow.hidden = false;
+          await wait(MOVE);
+          arrow.hidden = true;
+        }
+        say("Look ahead");
+        await wait(REST);
+        say("");
+      })();
+      const how = await Promise.race([said, tooLate]);
+      clearInterval(ticking);
+      clock.hidden = true;
+      const film = await machine.stop();
+      stream.getTracks().forEach((track) => track.stop());
+      stage.hidden = true;
+      if (how === "late") { status.textContent = "The time is over. Load the page again and take another try."; return; }
+      step("send");
+      status.textContent = "Sending…";
+      const data = new FormData(recorder);
+      data.set("video", film, "statement");
+      const sent = await fetch(recorder.action, { method: "POST", body: data });
+      if (sent.ok) {
+        sessionStorage.setItem(SENT, "1");
+        history.scrollRestoration = "manual";
+        return window.location.reload();
+      }
+      const page = new DOMParser().parseFromString(await sent.text(), "text/html");
+      status.textContent = page.querySelector("[role=alert]")?.textContent.trim() || "That did not work. Load the page again.";
+    });
   }
 })();

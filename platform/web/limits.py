@@ -1,0 +1,36 @@
+"""Limits: how often one address may ask something dear. Counted in this process's memory."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+MOST_SOURCES: Final = 10_000  # remembered at once; beyond that the longest silent are forgotten
+MINUTE: Final = 60.0
+
+
+class Limiter:
+    """At most `most` calls a minute for each source. Thread-safe."""
+
+    def __init__(self, most: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._most, self._clock = most, clock
+        self._calls: dict[str, deque[float]] = {}
+        self._lock = threading.Lock()
+
+    def wait(self, source: str) -> int:
+        """0 when the call may be made, and it is then counted; else the seconds to wait."""
+        now = self._clock()
+        with self._lock:
+            calls = self._calls.pop(source, deque())
+            self._calls[source] = calls  # the last in the dictionary: the most recent
+            while len(self._calls) > MOST_SOURCES:
+                del self._calls[next(iter(self._calls))]
+            while calls and calls[0] <= now - MINUTE:
+                calls.popleft()
+            if len(calls) >= self._most:
+                return max(1, round(calls[0] + MINUTE - now))
+            calls.append(now)
+            return 0
