@@ -29,13 +29,18 @@ COMMANDS: Final = {
     "generate": "generate",
     "verify": "verify",
     "consent": "consent",
+    "takedown": "takedown",
+    "optout": "optout",
     "audit": "audit",
     "bench": "bench",
     "keys": "keys",
+    "signer": "signer",
+    "law": "law",
     "watermark": "watermark",
     "migrate": "migrate",
     "user": "user",
     "policy": "policy",
+    "motion": "motion",
 }
 DONE, FAILED, REFUSED, BAD_INPUT, UNVERIFIED = 0, 1, 2, 3, 4
 

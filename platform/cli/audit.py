@@ -120,3 +120,28 @@ def export(out: Path, token_file: Path | None, as_json: bool) -> None:
         keys = services.log.vkeys
     answer.say(as_json, {"file": out, "log_index": index, "log_keys": keys},
                f"{out}: logged as entry {index}", *(f"  --vkey {key}" for key in keys))  # fmt: skip
+
+
+@audit.command("remember")
+@click.argument("checkpoint", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@answer.json_option
+def remember(checkpoint: Path, as_json: bool) -> None:
+    """Give a lost memory the newest CHECKPOINT that somebody kept: a witness, an auditor, a proof.
+
+    The memory tells a restored older database from the newest one. Logged.
+    """
+    from primafacie.audit.entry import Kind
+    from primafacie.platform.journal import OPERATOR
+    from primafacie.platform.memory import remember as give
+    from primafacie.platform.settings import Settings
+
+    head = give(Settings.read(), checkpoint.read_text("utf-8", errors="replace"))
+    with opened.services() as services:
+        facts = (("size", head.size),)
+        services.journal.record(
+            services.journal.event(
+                Kind.SERVICE_STARTED, OPERATOR, why=("memory_given",), facts=facts
+            )
+        )
+    answer.say(as_json, {"origin": head.origin, "size": head.size},
+               f"Remembered: {head.origin} had {head.size} entries.")  # fmt: skip

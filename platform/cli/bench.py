@@ -1,46 +1,39 @@
-"""primafacie bench: measures the log and the queue on this machine's disk."""
+"""primafacie bench: every benchmark, each in a module of its own, imported when it is called."""
 
 from __future__ import annotations
 
-import tempfile
-import time
-from pathlib import Path
+from importlib import import_module
+from typing import Final
 
 import click
 
-from primafacie.platform.cli import answer
+#: benchmark -> module in this folder. The command's object bears the same name.
+BENCHMARKS: Final = {
+    "log": "bench_log",
+    "face": "bench_face",
+    "voice": "bench_voice",
+    "mark": "bench_mark",
+    "faces": "bench_faces",
+    "credential": "bench_credential",
+}
 
 
-@click.command("bench")
-@click.option("--folder", type=click.Path(exists=True, file_okay=False, path_type=Path),
-              help="Where to put the temporary files: the disk that is measured.")  # fmt: skip
-@click.option("--size", "sizes", multiple=True, type=click.IntRange(100), default=(10_000,),
-              show_default=True, help="Sizes of log to measure proofs at.")  # fmt: skip
-@answer.json_option
-def bench(folder: Path | None, sizes: tuple[int, ...], as_json: bool) -> None:
-    """Measure appends, proofs and the start of an installation."""
-    from primafacie.audit import benchmark
-    from primafacie.platform.settings import Settings
-    from primafacie.platform.wiring import Services
+class Benchmarks(click.Group):
+    """A group that imports a benchmark when it is asked for."""
 
-    figures = list(benchmark.run(folder, sizes=sizes, report=_quiet if as_json else click.echo))
-    with tempfile.TemporaryDirectory(dir=folder) as place:
-        begun = time.perf_counter()
-        with Services.open(Settings.read(data_dir=Path(place), database_url="")) as services:
-            figures.append(_since("open a new installation", begun, 1))
-            begun = time.perf_counter()
-            for number in range(100):
-                services.note_http("GET", f"/bench/{number}", 404)
-            figures.append(_since("log one refused HTTP request", begun, 100))
-    lines = [figure.line() for figure in figures[-2:]]
-    answer.say(as_json, {"figures": figures}, *lines)
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, in the order of the table."""
+        return list(BENCHMARKS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The benchmark, imported now; None for a name there is not."""
+        if cmd_name not in BENCHMARKS:
+            return None
+        module = import_module(f"primafacie.platform.cli.{BENCHMARKS[cmd_name]}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
 
 
-def _since(name: str, begun: float, times: int):  # type: ignore[no-untyped-def]
-    from primafacie.audit.benchmark import Figure
-
-    return Figure(name, (time.perf_counter() - begun) * 1000 / times, "ms")
-
-
-def _quiet(line: str) -> None:
-    """Nothing: the JSON document comes at the end."""
+@click.group("bench", cls=Benchmarks)
+def bench() -> None:
+    """Measure, each figure against a named baseline in the same run."""

@@ -26,7 +26,7 @@ def doctor(ctx: click.Context, deep: bool, as_json: bool) -> None:
         stamps = services.settings.tsa_url or "the installation's own service"
         found.append(Finding("time-stamps", None, stamps))
         found.append(Finding("broker", None, "none: workers poll the database"))
-        found += survey()
+        found += survey(services.face_weights)
         if deep:
             with services.gate() as gate:
                 found.append(Finding("studio", True, f"started, sandbox {gate.warm()}"))

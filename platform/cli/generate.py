@@ -32,12 +32,24 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--audience", default="internal", show_default=True, help="Who may see it.")
 @click.option("--synthetic-voice", is_flag=True, help="Declare the clip a synthetic voice.")
 @click.option("--size", default=512, show_default=True, help="Shorter side in pixels.")
+@click.option("--crop", default="square", show_default=True, help="face, square, portrait or full.")
+@click.option("--background", default="photo", show_default=True, help="photo, or green.")
 @click.option("--emotion", default="neutral", show_default=True)
 @click.option("--seed", default=0, show_default=True)
 @click.option("--text", "--transcript", "transcript", default="", help="What the clip says, if "
               "known: it sharpens the lips.")  # fmt: skip
 @click.option("--language", default="en", show_default=True, help="Language of the clip.")
+@click.option(
+    "--motion",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where the movement "
+    "shall go as data: a name that ends in .json, .csv or .glb. The consent must allow it.",
+)
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Where it shall go.")
+@click.option("--poster", type=click.Path(dir_okay=False, path_type=Path),
+              help="Where a still of it shall go (PNG).")  # fmt: skip
+@click.option("--sound", type=click.Path(dir_okay=False, path_type=Path),
+              help="Where its sound shall go (WAV), if its voice is synthetic.")  # fmt: skip
 @click.option("--here/--queue", default=True, show_default=True,
               help="Work on it in this process, or leave it to a running worker.")  # fmt: skip
 @click.option("--wait/--no-wait", default=True, show_default=True, help="Wait until it is done.")
@@ -54,11 +66,16 @@ def generate(
     audience: str,
     synthetic_voice: bool,
     size: int,
+    crop: str,
+    background: str,
     emotion: str,
     seed: int,
     transcript: str,
     language: str,
+    motion: Path | None,
     out: Path | None,
+    poster: Path | None,
+    sound: Path | None,
     here: bool,
     wait: bool,
     token_file: Path | None,
@@ -75,8 +92,10 @@ def generate(
     with opened.services() as services:
         actor = opened.signed_in(services, token_file, "generate")
         try:
-            controls = Controls(size=size, emotion=emotion, seed=seed,  # type: ignore[arg-type]
-                                transcript=transcript, language=language)  # fmt: skip
+            controls = Controls(size=size, crop=crop, background=background,  # type: ignore[arg-type]
+                                emotion=emotion, seed=seed,  # type: ignore[arg-type]
+                                transcript=transcript, language=language,
+                                motion=motion.suffix[1:] if motion else "")  # fmt: skip
         except EngineError as error:
             services.note_http("CLI", "generate", 400, actor=actor, why=("malformed_request",))
             raise InputError(str(error)) from error
@@ -102,6 +121,11 @@ def generate(
         if out is not None and view.state == "released":
             file = services.requests.deliver(actor, view.rid, "downloaded")
             opened.write(out, file.path.read_bytes())
+        if motion is not None and view.state == "released":
+            opened.write(motion, services.requests.motion(actor, view.rid).path.read_bytes())
+        for kind, place in (("png", poster), ("wav", sound)):
+            if place is not None and view.state == "released":
+                opened.write(place, services.requests.companion(actor, view.rid, kind).data)
         known = services.policies.shipped.reasons
         unfit = is_bad_input(known.get(r.rule, Reason(r.rule, r.sentence)) for r in view.reasons)
     _report(view, out, as_json)
