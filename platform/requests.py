@@ -12,7 +12,7 @@ import json
 import re
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -29,12 +29,16 @@ from primafacie.platform.errors import (
     ConflictError,
     InputError,
     NotFoundError,
+    PlatformError,
 )
 from primafacie.platform.journal import Journal
+from primafacie.platform.likenesses import Likenesses
 from primafacie.platform.queue import Queue, outputs_of
 from primafacie.platform.tables import consents, request_entries, request_stages, requests
 from primafacie.platform.vault import Vault
+from primafacie.safeguards.consent import AUDIENCES
 from primafacie.safeguards.decision import Reason
+from primafacie.safeguards.errors import ConsentError
 
 DONE: Final = ("released", "refused", "withheld", "failed", "aborted", "cancelled")
 STATES: Final = ("queued", "running", *DONE)
@@ -120,6 +124,15 @@ class RequestView:
 
 
 @dataclass(frozen=True, slots=True)
+class CompanionFile:
+    """The still or the sound of a released video, ready to be handed out."""
+
+    name: str
+    sha256: str
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class SealedFile:
     """A released file, ready to be handed out."""
 
@@ -138,20 +151,23 @@ class Requests:
     """The requests of one installation."""
 
     def __init__(
-        self, journal: Journal, vault: Vault, queue: Queue, assets: Assets, queue_name: str
-    ) -> None:
+        self, journal: Journal, vault: Vault, queue: Queue, assets: Assets,
+        likenesses: Likenesses, queue_name: str,
+    ) -> None:  # fmt: skip
         self._journal, self._vault, self._queue = journal, vault, queue
-        self._assets, self._queue_name = assets, queue_name
+        self._assets, self._likenesses, self._queue_name = assets, likenesses, queue_name
 
     def submit(self, actor: Account, submission: Submission) -> RequestView:
         """Take a request in: row and log entry in one transaction.
 
-        Raises InputError (logged too) for a malformed one, ConflictError when too many wait. The
-        same idempotency key from the same person gives the same request again.
+        Raises AccessError for who is no researcher and InputError for a malformed one (both logged
+        too), ConflictError when too many wait. The same idempotency key from the same person gives
+        the same request again.
         """
         try:
+            actor.require("researcher")
             self._check(submission)
-        except InputError as error:
+        except (AccessError, InputError) as error:
             self._refuse(actor, submission, error)
             raise
         same = _same_key(actor, submission)
@@ -241,23 +257,83 @@ class Requests:
         """The released file; the log entry is written first. how: `viewed` or `downloaded`.
 
         Raises NotFoundError before a release or after deletion, AccessError when the consent no
-        longer stands or the video was called back.
+        longer stands, when the subject no longer allows its purpose or audience, or when the video
+        was called back.
         """
-        with self._journal.writing() as tx:
+        asset = self._handed_out(actor, rid, how)
+        path = self._vault.sealed(asset.path)
+        return SealedFile(path, f"primafacie-{asset.name}.mp4", asset.size, asset.file_sha256)
+
+    def motion(self, actor: Account, rid: str) -> SealedFile:
+        """The movement that was released beside the video; logged as handed out first.
+
+        Raises as `deliver` does, NotFoundError where no movement was asked for, and AccessError
+        where the subject no longer allows it to leave as data.
+        """
+        with self._journal.database.read() as tx:
             self._mine(tx, actor, rid)
+            asset = self._assets.view(tx, rid)
+        if asset is None or asset.motion is None:
+            raise NotFoundError("no movement was released with this request")
+        found = asset.motion
+        self._handed_out(actor, rid, "downloaded", (("motion_sha256", found.sha256),))
+        path = self._vault.sealed(found.path)
+        return SealedFile(path, f"primafacie-{asset.name}.{found.form}", found.size, found.sha256)
+
+    def companion(self, actor: Account, rid: str, kind: str) -> CompanionFile:
+        """The still (`png`) or the sound (`wav`) of a released video, as the video is handed out.
+
+        Raises as `deliver` does, and NotFoundError where none was made: no sound stands beside a
+        video with a person's recorded voice, or beside a long one.
+        """
+        with self._journal.database.read() as tx:
+            self._mine(tx, actor, rid)
+            found = self._assets.companion(tx, rid, kind)
+        if found is None:
+            raise NotFoundError("there is no such file to this request")
+        asset = self._handed_out(actor, rid, "downloaded", (("file_sha256", found[0]),))
+        return CompanionFile(f"primafacie-{asset.name}.{kind}", found[0], found[1])
+
+    def _handed_out(
+        self, actor: Account, rid: str, how: str, more: tuple[tuple[str, str], ...] = ()
+    ) -> AssetView:
+        """Log that it is, before it is."""
+        with self._journal.writing() as tx:
+            row = self._mine(tx, actor, rid)
             asset = self._assets.view(tx, rid)
             if asset is None or asset.deleted_at is not None:
                 raise NotFoundError("there is no video to this request")
             kind = Kind.OUTPUT_DOWNLOADED if how == "downloaded" else Kind.OUTPUT_VIEWED
-            out = Outcome.ALLOW if asset.available else Outcome.DENY
-            why = () if asset.available else (f"consent_{asset.consent_status}",)
-            facts = (("asset", asset.name),)
+            facts = (("asset", asset.name), *more)
+            closed = self._closed(tx, row, asset, motion=any("motion" in name for name, _ in more))
+            out = Outcome.DENY if closed else Outcome.ALLOW
+            why = closed[:1]
             entry = self._journal.event(kind, actor.user_id, rid=rid, out=out, why=why, facts=facts)
             self._journal.append(tx, entry)
+        if closed:
+            raise AccessError(closed[1])
+        return asset
+
+    def _closed(
+        self, tx: sa.Connection, row: Any, asset: AssetView, motion: bool = False
+    ) -> tuple[str, ...]:
+        """(code, sentence) why it is not handed out now, () when it is. The newest version that
+        the subject signed decides, not the one of the release."""
         if not asset.available:
-            raise AccessError(f"the video is not handed out: its consent is {asset.consent_status}")
-        path = self._vault.sealed(asset.path)
-        return SealedFile(path, f"primafacie-{asset.name}.mp4", asset.size, asset.file_sha256)
+            said = f"the video is not handed out: its consent is {asset.consent_status}"
+            return (f"consent_{asset.consent_status}", said)
+        consent = tx.execute(sa.select(consents).where(consents.c.id == row.consent_id)).one()
+        try:
+            record, _ = self._likenesses.record(tx, consent)
+        except ConsentError:
+            return ("consent_unreadable", "the record of the consent does not verify")
+        if row.purpose not in record.purposes:
+            return ("purpose_narrowed", "the person no longer allows this purpose")
+        if row.audience not in AUDIENCES[: AUDIENCES.index(record.audience) + 1]:
+            return ("audience_narrowed", "the person no longer allows so wide an audience")
+        if motion and not record.motion:
+            return ("motion_narrowed", "the person no longer allows movement to leave as data")
+        return ()
 
     def receipt(self, actor: Account, rid: str) -> bytes:
         """JSON with which anybody can verify, offline, that the release is in the log."""
@@ -329,13 +405,14 @@ class Requests:
         self._vault.check("photo", submission.photo)
         self._vault.check("voice", submission.voice)
 
-    def _refuse(self, actor: Account, submission: Submission, error: InputError) -> None:
+    def _refuse(self, actor: Account, submission: Submission, error: PlatformError) -> None:
+        why = "malformed_request" if isinstance(error, InputError) else "no_researcher"
         self._journal.record(
             self._journal.event(
                 Kind.HTTP_REQUEST,
                 actor.user_id,
                 out=Outcome.DENY,
-                why=("malformed_request",),
+                why=(why,),
                 payload={"message": str(error), "consent": submission.consent_id[:64]},
             )
         )
@@ -422,9 +499,19 @@ class Requests:
             message=row.message,
             decision_id=row.decision_id,
             policy_sha256=row.policy_sha256,
-            asset=self._assets.view(tx, row.id) if row.state == "released" else None,
+            asset=self._asset(tx, row) if row.state == "released" else None,
             entries=tuple((e.log_index, e.kind, e.at) for e in entries),
         )
+
+    def _asset(self, tx: sa.Connection, row: Any) -> AssetView | None:
+        """The video, with what of it can be had now."""
+        asset = self._assets.view(tx, row.id)
+        if asset is None or not asset.available:
+            return asset
+        if self._closed(tx, row, asset):
+            return replace(asset, available=False, motion=None)
+        keep = asset.motion is None or not self._closed(tx, row, asset, motion=True)
+        return asset if keep else replace(asset, motion=None)
 
     @staticmethod
     def _place(tx: sa.Connection, row: Any) -> int:

@@ -12,7 +12,7 @@ import os
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -28,6 +28,20 @@ CONFIG_FILE: Final = "primafacie.toml"
 NOT_SETTINGS: Final = frozenset({CONFIG, "PRIMAFACIE_TOKEN"})  # read elsewhere
 
 Mode = Literal["development", "production"]
+
+
+class EngineSetting(BaseModel):
+    """An engine by its name; where it runs on a file, that file, its sha256 and its licence.
+
+    The rules must approve it too, by `name` or `name@sha256`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    file: str = ""
+    sha256: str = ""
+    licence: str = ""
 
 
 class Settings(BaseSettings):
@@ -57,11 +71,31 @@ class Settings(BaseSettings):
     log_origin: str = Field(
         "primafacie.example/log", description="The log's name in every checkpoint; never change it."
     )
+    memory_file: Path | None = Field(
+        None,
+        description="File that remembers the log's newest checkpoint; best on a disk that is not "
+        "restored together with the database. Empty: in the data folder, for development alone.",
+    )
+    signer_key_file: Path | None = Field(
+        None, description="File that opens the signer's keys instead; for its process alone."
+    )
+    signer_socket: Path | None = Field(
+        None, description="Socket of a running `primafacie signer`; empty: each worker starts one."
+    )
+    pkcs11_module: Path | None = Field(
+        None, description="PKCS #11 library that holds the C2PA key; empty: the keyring holds it."
+    )
+    pkcs11_token: str = Field("", description="Label of the token in that library.")
+    pkcs11_key: str = Field("primafacie", description="Label of the key pair on that token.")
+    pkcs11_pin_file: Path | None = Field(None, description="File with the token's PIN.")
     public_url: str = Field(
         "http://127.0.0.1:8000", description="Address under which others reach the console."
     )
     host: str = Field("127.0.0.1", description="Address the console listens on.")
     port: int = Field(8000, ge=1, le=65535, description="Port the console listens on.")
+    proxies: int = Field(
+        0, ge=0, le=8, description="Trusted proxies in front; each adds to X-Forwarded-For."
+    )
     web_threads: int = Field(16, ge=2, le=256, description="Threads of the web server.")
     session_minutes: int = Field(60, ge=5, le=720, description="Idle minutes until sign-in again.")
     link_days: int = Field(7, ge=1, le=30, description="Days a consent link stays usable.")
@@ -69,6 +103,22 @@ class Settings(BaseSettings):
     output_days: int = Field(90, ge=1, le=3653, description="Days a sealed file is kept.")
     upload_days: int = Field(30, ge=1, le=365, description="Days a request's uploads are kept.")
     daily_quota: int = Field(20, ge=1, le=10_000, description="Outputs a day for a new account.")
+    record_days: int = Field(
+        1095, ge=1, le=3653, description="Days an ended consent is kept to answer for its videos."
+    )
+    draft_days: int = Field(
+        30, ge=1, le=365, description="Days an invitation that came to nothing is kept."
+    )
+    mail_from: str = Field("consent@example.org", description="Sender of the mails to subjects.")
+    smtp_host: str = Field(
+        "", description="Mail server; empty: mails lie as a Maildir in the data folder."
+    )
+    smtp_port: int = Field(587, ge=1, le=65535, description="Port of the mail server.")
+    smtp_tls: bool = Field(True, description="STARTTLS with the mail server.")
+    smtp_user: str = Field("", description="Name at the mail server.")
+    smtp_password_file: Path | None = Field(
+        None, description="File whose first line is the password at the mail server."
+    )
     max_photo_bytes: int = Field(
         15_000_000, ge=10_000, le=100_000_000, description="Largest photo, in bytes."
     )
@@ -89,6 +139,25 @@ class Settings(BaseSettings):
     trust_anchor: Path | None = Field(None, description="PEM root of the C2PA signing chain.")
     tsa_url: str = Field("", description="RFC 3161 time stamp service; empty: the keyring's own.")
     tsa_anchor: Path | None = Field(None, description="PEM root of the time stamp service.")
+    motion_engine: EngineSetting = Field(
+        EngineSetting(name="speech-motion"), description="Engine that makes movement from a voice."
+    )
+    render_engine: EngineSetting = Field(
+        EngineSetting(name="photo-warp"), description="Engine that draws frames from movement."
+    )
+    face_weights: Path | None = Field(
+        None, description="Weights of InceptionResnetV1 for the face gate; empty: dlib's."
+    )
+    face_weights_sha256: str = Field(
+        "", pattern=r"^([0-9a-f]{64})?$", description="Digest of that file."
+    )
+    face_match_distance: float | None = Field(
+        None,
+        ge=0.2,
+        le=1.0,
+        description="Distance of unit vectors at which you measured that these weights, and no "
+        "others, keep to the false match rate you answer for; it takes the place of dlib's 0.50.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severe line that is written to stderr."
     )
@@ -102,6 +171,21 @@ class Settings(BaseSettings):
     def url(self) -> str:
         """The database's SQLAlchemy URL."""
         return self.database_url or f"sqlite:///{(self.data_dir / 'primafacie.db').absolute()}"
+
+    @property
+    def ledger(self) -> Path:
+        """The studio's own book of spent permits."""
+        return self.data_dir.absolute() / "ledger" / "spent"
+
+    @property
+    def signatures(self) -> Path:
+        """The signer's own book, beside the studio's."""
+        return self.ledger.with_name("signatures")
+
+    @property
+    def memory(self) -> Path:
+        """The file that remembers the log's newest checkpoint."""
+        return (self.memory_file or self.data_dir / "memory" / "checkpoints").absolute()
 
     @field_validator("log_origin")
     @classmethod
@@ -123,6 +207,20 @@ class Settings(BaseSettings):
             raise ValueError("name a passphrase file or a key file, not both")
         if len({bool(self.claim_chain), bool(self.claim_key), bool(self.trust_anchor)}) != 1:
             raise ValueError("claim_chain, claim_key and trust_anchor belong together")
+        if (
+            len({bool(self.pkcs11_module), bool(self.pkcs11_token), bool(self.pkcs11_pin_file)})
+            != 1
+        ):
+            raise ValueError("pkcs11_module, pkcs11_token and pkcs11_pin_file belong together")
+        if self.pkcs11_module and self.claim_key:
+            raise ValueError("name a claim_key or a pkcs11_module, not both")
+        if self.smtp_user and not self.smtp_tls:
+            raise ValueError("a password goes to the mail server under TLS alone")
+        named = bool(self.face_weights), bool(self.face_weights_sha256)
+        if len({*named, self.face_match_distance is not None}) != 1:
+            raise ValueError(
+                "face_weights, face_weights_sha256 and face_match_distance belong together"
+            )
         if bool(self.tsa_url) != bool(self.tsa_anchor):
             raise ValueError("tsa_url and tsa_anchor belong together")
         return self

@@ -102,6 +102,15 @@ tokens = sa.Table(
     sa.Column("revoked_at", Moment),
 )
 
+sessions = sa.Table(
+    "sessions",
+    metadata,
+    _sha("id", primary_key=True),  # of the cookie's secret
+    _ref("user_id", "users.id", nullable=False),
+    sa.Column("stamp", sa.String(32), nullable=False),  # the account's, when it began
+    sa.Column("began", Moment, nullable=False, index=True),
+)
+
 projects = sa.Table(
     "projects",
     metadata,
@@ -247,6 +256,139 @@ never_me = sa.Table(
     sa.Column("added_at", Moment, nullable=False),
 )
 
+challenge_checks = sa.Table(
+    "challenge_checks",  # what was measured in each recording of the challenge, and its voice
+    metadata,
+    _ref("consent_id", "consents.id", primary_key=True),
+    _sha("video_sha256", primary_key=True),
+    sa.Column("measured_ct", sa.LargeBinary, nullable=False),
+    sa.Column("trace_ct", sa.LargeBinary, nullable=False),
+    sa.Column("voice_ct", sa.LargeBinary),  # NULL where too little was said, or nothing compares
+    sa.Column("voice_model", sa.String(160), nullable=False),
+    sa.Column("voice_ms", sa.Integer, nullable=False),
+    sa.Column("at", Moment, nullable=False),
+)
+
+subject_links = sa.Table(
+    "subject_links",  # two subjects that a reviewer found to be one person; one < other
+    metadata,
+    _ref("one", "subjects.id", primary_key=True),
+    _ref("other", "subjects.id", primary_key=True, index=True),
+    _ref("reviewer", "users.id", nullable=False),
+    sa.Column("at", Moment, nullable=False),
+)
+
+photo_offers = sa.Table(
+    "photo_offers",  # photos that wait for the subject's signature
+    metadata,
+    _ref("consent_id", "consents.id", primary_key=True),
+    _sha("sha256", primary_key=True),
+    sa.Column("width", sa.Integer, nullable=False),
+    sa.Column("height", sa.Integer, nullable=False),
+    sa.Column("offered_by", sa.String(32), nullable=False),  # user id or 'subject'
+    sa.Column("added_at", Moment, nullable=False),
+)
+
+consent_approvals = sa.Table(
+    "consent_approvals",  # who looked at this version and said yes
+    metadata,
+    _ref("consent_id", "consents.id", primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True),
+    _ref("reviewer", "users.id", primary_key=True),
+    sa.Column("at", Moment, nullable=False),
+)
+
+thumbnails = sa.Table(
+    "thumbnails",  # a small picture of each video, under the subject's key
+    metadata,
+    sa.Column("asset_number", sa.BigInteger, primary_key=True, autoincrement=False),
+    _ref("consent_id", "consents.id", nullable=False, index=True),
+    sa.Column("jpeg_ct", sa.LargeBinary, nullable=False),
+    sa.Column("added_at", Moment, nullable=False),
+)
+
+complaints = sa.Table(
+    "complaints",
+    metadata,
+    _id(),
+    _ref("consent_id", "consents.id", nullable=False, index=True),
+    sa.Column("state", sa.String(16), nullable=False, index=True),
+    sa.Column("text_ct", sa.LargeBinary, nullable=False),
+    sa.Column("answer_ct", sa.LargeBinary),
+    sa.Column("received_at", Moment, nullable=False),
+    sa.Column("answered_at", Moment),
+    sa.Column("answered_by", sa.String(32)),
+    sa.CheckConstraint("state IN ('open','answered')", name="known_state"),
+)
+
+takedowns = sa.Table(
+    "takedowns",  # subject_id is whoever asked; what they wrote lies under their own key
+    metadata,
+    _id(),
+    _ref("subject_id", "subjects.id", nullable=False, index=True),
+    _sha("token_sha256", nullable=False, unique=True),
+    sa.Column("state", sa.String(16), nullable=False, index=True),
+    sa.Column("details_ct", sa.LargeBinary, nullable=False),
+    _sha("file_sha256", nullable=False),
+    sa.Column("asset_number", sa.BigInteger, index=True),
+    sa.Column("found_by", sa.String(16), nullable=False),
+    sa.Column("source", sa.String(16), nullable=False),  # keyed, another every day
+    sa.Column("received_at", Moment, nullable=False),
+    sa.Column("acted_at", Moment),
+    sa.Column("decided_at", Moment),
+    sa.Column("decided_by", sa.String(32)),
+    sa.Index("ix_takedowns_source", "source", "received_at"),
+    sa.CheckConstraint("state IN ('received','upheld','declined')", name="known_state"),
+)
+
+opt_outs = sa.Table(
+    "opt_outs",  # people who ask never to be animated, until a reviewer has looked
+    metadata,
+    _id(),
+    _ref("subject_id", "subjects.id", nullable=False, index=True),
+    _sha("token_sha256", nullable=False, unique=True),
+    sa.Column("state", sa.String(16), nullable=False, index=True),
+    sa.Column("problem", sa.Text, nullable=False),
+    sa.Column("source", sa.String(16), nullable=False),
+    sa.Column("received_at", Moment, nullable=False),
+    sa.Column("decided_at", Moment),
+    sa.Column("decided_by", sa.String(32)),
+    sa.Index("ix_opt_outs_source", "source", "received_at"),
+    sa.CheckConstraint(
+        "state IN ('received','approved','listed','declined','removed')", name="known_state"
+    ),
+)
+
+opt_out_photos = sa.Table(
+    "opt_out_photos",
+    metadata,
+    _ref("opt_out_id", "opt_outs.id", primary_key=True),
+    _sha("sha256", primary_key=True),
+)
+
+outbox = sa.Table(
+    "outbox",  # what a subject is to be told, written with what it tells of
+    metadata,
+    _id(),
+    _ref("subject_id", "subjects.id", nullable=False, index=True),
+    sa.Column("consent_id", sa.String(32), nullable=False),
+    sa.Column("event", sa.String(40), nullable=False),
+    sa.Column("channel", sa.String(16), nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("due_at", Moment, nullable=False, index=True),
+    sa.Column("created_at", Moment, nullable=False),
+    sa.Column("sent_at", Moment),
+)
+
+subject_hooks = sa.Table(
+    "subject_hooks",  # where a subject wants to be told, beside by mail
+    metadata,
+    _ref("subject_id", "subjects.id", primary_key=True),
+    sa.Column("url_ct", sa.LargeBinary, nullable=False),
+    sa.Column("secret_ct", sa.LargeBinary, nullable=False),
+    sa.Column("added_at", Moment, nullable=False),
+)
+
 notices = sa.Table(
     "notices",
     metadata,
@@ -346,12 +488,58 @@ assets = sa.Table(
     sa.Column("deleted_at", Moment),
 )
 
+manifests = sa.Table(
+    "manifests",  # what was signed, kept for copies that lost it
+    metadata,
+    sa.Column("label", sa.String(200), primary_key=True),  # urn:c2pa:...
+    sa.Column("asset_number", sa.BigInteger, nullable=False, index=True),
+    _sha("sha256", nullable=False, index=True),
+    sa.Column("store", sa.LargeBinary, nullable=False),
+    sa.Column("stored_at", Moment, nullable=False),
+)
+
+companions = sa.Table(
+    "companions",  # the still and the sound released with a video
+    metadata,
+    _ref("rid", "requests.id", primary_key=True),
+    sa.Column("kind", sa.String(8), primary_key=True),
+    _sha("sha256", nullable=False, unique=True),
+    sa.Column("data", sa.LargeBinary, nullable=False),  # gone when the video is
+    sa.CheckConstraint("kind IN ('png','wav')", name="known_kind"),
+)
+
+revoked_certificates = sa.Table(
+    "revoked_certificates",
+    metadata,
+    sa.Column("serial", sa.String(40), primary_key=True),  # hex, lower case
+    sa.Column("since", Moment, nullable=False),
+    sa.Column("noted_at", Moment, nullable=False),
+)
+
+motions = sa.Table(
+    "motions",  # movement as data, beside the video it belongs to
+    metadata,
+    sa.Column(
+        "asset_number",
+        sa.BigInteger,
+        sa.ForeignKey("assets.asset_number"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    sa.Column("form", sa.String(8), nullable=False),
+    _sha("sha256", nullable=False, unique=True),
+    sa.Column("path", sa.String(64), nullable=False),  # inside the vault
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.CheckConstraint("form IN ('json','csv','glb')", name="known_form"),
+)
+
 uploads = sa.Table(
     "uploads",
     metadata,
     _sha("sha256", primary_key=True),
     sa.Column("kind", sa.String(16), nullable=False),
     sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("key_wrapped", sa.LargeBinary),  # the file's own key; NULL: the installation's
     sa.Column("created_at", Moment, nullable=False),
 )
 

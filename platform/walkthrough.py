@@ -73,6 +73,7 @@ class Cast:
     reviewer: Account
     researcher: Account
     auditor: Account
+    curator: Account
     project_id: str
 
 
@@ -137,9 +138,9 @@ class Walkthrough:
                     email=f"{role}@example.org",
                     name=f"Demo {role}",
                     password=_password(),
-                    roles={role},
+                    roles={"reviewer" if role == "curator" else role},
                 )
-                for role in ("steward", "reviewer", "researcher", "auditor")
+                for role in ("steward", "reviewer", "researcher", "auditor", "curator")
             }
             accounts.grant(made["reviewer"], made["researcher"].user_id, now() + timedelta(days=30))
             project = projects.apply(
@@ -156,7 +157,7 @@ class Walkthrough:
             projects.decide(made["reviewer"], project.project_id, approve=True)
             self.cast = Cast(
                 made["steward"], made["reviewer"], made["researcher"], made["auditor"],
-                project.project_id,
+                made["curator"], project.project_id,
             )  # fmt: skip
             step.log_index = self._log_size() - 1
 
@@ -185,6 +186,8 @@ class Walkthrough:
             if not view.enrolled:
                 raise WalkthroughError(f"the photo cannot be used: {view.enrolment}")
             consents.activate(cast.reviewer, self.consent_id, watched=True)
+            if self.own and self.own.kind == "artwork":  # a painting needs two
+                consents.activate(cast.curator, self.consent_id, watched=True)
             view = consents.show(cast.steward, self.consent_id)
             step.log_index = self._log_size() - 1
             step.note = f"consent {view.state}"

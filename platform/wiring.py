@@ -9,40 +9,53 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from primafacie.audit import dsse
 from primafacie.audit.entry import Kind, Outcome
+from primafacie.audit.errors import AuditError
 from primafacie.audit.log import Log, Receipt
+from primafacie.audit.memory import Memory
 from primafacie.audit.vault import LogSecrets
+from primafacie.generator.errors import EngineError
+from primafacie.generator.registry import Chosen, Ensemble
 from primafacie.platform.accounts import Account, Accounts
 from primafacie.platform.assets import Assets
 from primafacie.platform.clock import Clock, now
 from primafacie.platform.consents import Consents, ConsentTools
 from primafacie.platform.database import Database
-from primafacie.platform.errors import SettingsError
+from primafacie.platform.errors import SettingsError, UnavailableError
 from primafacie.platform.examiner import Examiner
-from primafacie.platform.journal import Journal
-from primafacie.platform.keys import Keyring, certificate_ends, open_keyring
+from primafacie.platform.journal import SYSTEM, Journal
+from primafacie.platform.keys import Keyring, certificate_ends, open_gate, open_keyring
 from primafacie.platform.likenesses import Likenesses
 from primafacie.platform.logbook import Logbook
+from primafacie.platform.manifests import Manifests
+from primafacie.platform.notifications import Notifications
+from primafacie.platform.opt_outs import OptOuts
 from primafacie.platform.people import People
 from primafacie.platform.policies import Policies
 from primafacie.platform.projects import Projects
 from primafacie.platform.queue import Queue
 from primafacie.platform.requests import Requests
+from primafacie.platform.revocations import RevocationList
+from primafacie.platform.sessions import Sessions
 from primafacie.platform.settings import Settings
+from primafacie.platform.signing import WorkerSigner, read_pem
 from primafacie.platform.subjects import Subjects
+from primafacie.platform.takedown import Takedowns
 from primafacie.platform.vault import Vault
+from primafacie.platform.verdict_statement import PURPOSE
+from primafacie.safeguards.face import FaceWeights
 from primafacie.safeguards.policy import PolicySet
-from primafacie.safeguards.provenance.mark_keys import MarkKeys
 
 if TYPE_CHECKING:
     from primafacie.safeguards.gate import Gate
+    from primafacie.safeguards.inspector import Inspector
 
 STUDIO: Final = "studio-1"
-MARK_EPOCH: Final = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +88,7 @@ class Services:
     database: Database = field(repr=False)
     journal: Journal = field(repr=False)
     accounts: Accounts = field(repr=False)
+    sessions: Sessions = field(repr=False)
     projects: Projects = field(repr=False)
     subjects: Subjects = field(repr=False)
     likenesses: Likenesses = field(repr=False)
@@ -87,6 +101,11 @@ class Services:
     policies: Policies = field(repr=False)
     logbook: Logbook = field(repr=False)
     examiner: Examiner = field(repr=False)
+    takedowns: Takedowns = field(repr=False)
+    opt_outs: OptOuts = field(repr=False)
+    notifications: Notifications = field(repr=False)
+    revocations: RevocationList = field(repr=False)
+    manifests: Manifests = field(repr=False)
 
     @classmethod
     def open(cls, settings: Settings, clock: Clock = now) -> Services:
@@ -105,7 +124,9 @@ class Services:
             raise SettingsError("this installation is in production and opens in no other mode")
         database = Database.open(settings.url)
         database.upgrade()
+        settings.memory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         services = cls._put_together(settings, keys, database, clock)
+        services._check_memory()
         if not services.journal.ready():
             raise SettingsError("the log cannot be written; nothing may happen without it")
         if not settings.production:
@@ -122,7 +143,8 @@ class Services:
             LogSecrets.derive(keys.derive("log")),
             clock,
         )
-        journal = Journal(database, log, settings.data_dir, keys.derive("sources"), clock)
+        memory = Memory(settings.memory)
+        journal = Journal(database, log, memory, settings.data_dir, keys.derive("sources"), clock)
         limits = {
             "photo": settings.max_photo_bytes,
             "voice": settings.max_voice_bytes,
@@ -132,10 +154,10 @@ class Services:
         assets = Assets(journal, vault)
         queue = Queue(journal, vault, settings.lease_seconds)
         accounts, projects = Accounts(journal, settings.daily_quota), Projects(journal)
-        requests = Requests(journal, vault, queue, assets, settings.queue)
         subjects = Subjects(journal, keys.derive("subjects"))
         platform_key = keys.signer("consent_key")
         likenesses = Likenesses(journal, subjects, dsse.public_bytes(platform_key))
+        requests = Requests(journal, vault, queue, assets, likenesses, settings.queue)
         tools = ConsentTools(
             settings=settings,
             journal=journal,
@@ -147,12 +169,25 @@ class Services:
             assets=assets,
             platform_key=platform_key,
         )
+        revocations = RevocationList(journal)
+        examiner = Examiner(
+            journal=journal,
+            assets=assets,
+            keys=keys.mark_keys(),
+            roots=_roots(settings, keys),
+            most_bytes=settings.max_video_bytes,
+            statement_key=Ed25519PrivateKey.from_private_bytes(keys.derive(PURPOSE)),
+            public_url=settings.public_url,
+            revocations=revocations,
+            motion_keys={dsse.key_id(keys.permit_public): keys.permit_public},
+        )
         return cls(
             settings=settings,
             keys=keys,
             database=database,
             journal=journal,
             accounts=accounts,
+            sessions=Sessions(journal),
             projects=projects,
             subjects=subjects,
             likenesses=likenesses,
@@ -163,15 +198,29 @@ class Services:
             assets=assets,
             people=People(journal, accounts, projects, requests),
             policies=Policies(journal, PolicySet.shipped()),
-            logbook=Logbook(journal),
-            examiner=Examiner(
-                journal=journal,
-                assets=assets,
-                keys=(MarkKeys.derive(keys.mark_master, MARK_EPOCH),),
-                roots=_roots(settings, keys),
-                most_bytes=settings.max_video_bytes,
-            ),
+            logbook=Logbook(journal, settings.ledger, settings.signatures),
+            examiner=examiner,
+            takedowns=Takedowns(journal, subjects, assets, examiner),
+            opt_outs=OptOuts(journal, subjects, likenesses, vault),
+            notifications=Notifications(journal, subjects, settings),
+            revocations=revocations,
+            manifests=Manifests(journal, assets, examiner),
         )
+
+    def _check_memory(self) -> None:
+        """The database must be the newest there was: an older copy revives withdrawn consents."""
+        try:
+            known = self.journal.memory.known(self.log.origin)
+            with self.database.read() as tx:
+                signed = self.log.checkpoint(tx)
+            if self.settings.production and known is None and signed is not None:
+                raise SettingsError(
+                    "the memory of checkpoints is gone; give it one that somebody kept, "
+                    "with `primafacie audit remember FILE`"
+                )
+            self.journal.follow()
+        except (AuditError, UnavailableError) as error:
+            raise SettingsError(f"{error}. Restore the newest copy") from error
 
     @property
     def log(self) -> Log:
@@ -182,6 +231,37 @@ class Services:
     def registry(self) -> Likenesses:
         """The gate's ConsentRegistry."""
         return self.likenesses
+
+    @property
+    def engines(self) -> Ensemble:
+        """The engines this installation performs with. Raises SettingsError for a file without
+        digest or licence."""
+        chosen = self.settings.motion_engine, self.settings.render_engine
+        try:
+            return Ensemble(*(Chosen(**one.model_dump()) for one in chosen))
+        except EngineError as error:
+            raise SettingsError(str(error)) from error
+
+    @property
+    def face_weights(self) -> FaceWeights | None:
+        """The recogniser the operator named instead of dlib's."""
+        chosen = self.settings
+        if chosen.face_weights is None or chosen.face_match_distance is None:
+            return None
+        return FaceWeights(
+            chosen.face_weights, chosen.face_weights_sha256, chosen.face_match_distance
+        )
+
+    @contextlib.contextmanager
+    def inspector(self) -> Iterator[Inspector]:
+        """What looks at photos, without the rest of the gate. Ends its child on leaving."""
+        from primafacie.safeguards.inspector import Inspector
+
+        made = Inspector(self.settings.production, self.keys.mark_keys(), self.face_weights)
+        try:
+            yield made
+        finally:
+            made.close()
 
     def close(self) -> None:
         """Let go of the database."""
@@ -243,7 +323,7 @@ class Services:
         return Health(tuple(lines))
 
     def _certificate(self) -> HealthLine:
-        chain = _pem(self.settings.claim_chain) or self.keys.credential.claim.chain_pem
+        chain = read_pem(self.settings.claim_chain) or self.keys.claim_chain
         days = (certificate_ends(chain) - self.journal.clock()).days
         return HealthLine("certificate", days >= 0, f"signing certificate ends in {days} days")
 
@@ -257,26 +337,30 @@ class Services:
         from primafacie.safeguards.provenance.manifest import TrustList
         from primafacie.safeguards.provenance.seal import Seal
 
-        permit_key = self.keys.signer("permit_key")
+        held = open_gate(self.settings)
+        permit_key = held.permit_signer()
         public = dsse.public_bytes(permit_key)
         post = Post(
             now=self.journal.clock,
             activated=self.policies.activated,
             permit_key=permit_key,
-            commitment_key=self.keys.commitment_key,
+            commitment_key=held.commitment_key,
             log_origin=self.log.origin,
             staging=self.vault.outputs,
             status_url=lambda number: f"{self.settings.public_url}/api/v1/assets/{number}/consent",
+            marks=self.keys.mark_keys(),
             production=self.settings.production,
+            face_weights=self.face_weights,
         )
         trust = StudioTrust(
             permit_keys=((dsse.key_id(public), public),),
             log_vkeys=self.log.vkeys,
             audience=STUDIO,
-            ledger=self.settings.data_dir.absolute() / "ledger" / "spent",
+            ledger=self.settings.ledger,
+            engines=self.engines,
         )
-        with self._signer() as signer:
-            marks = MarkKeys.derive(self.keys.mark_master, MARK_EPOCH)
+        with WorkerSigner(self.settings, self._note_signature) as signer:
+            marks = self.keys.mark_keys()[0]
             seal = Seal(signer, TrustList.of(*_roots(self.settings, self.keys)), marks)
             gate = Gate(
                 post, self.people, self.likenesses, self.policies.shipped, self.queue, trust, seal
@@ -291,24 +375,12 @@ class Services:
         if self.settings.production and gate.warm() != "enforced":
             raise SettingsError("production needs a kernel that enforces the studio's sandbox")
 
-    @contextlib.contextmanager
-    def _signer(self) -> Iterator[Any]:
-        """The C2PA signer; every signature is logged before it is made."""
-        from primafacie.safeguards.provenance.manifest import LocalSigner
-        from primafacie.safeguards.provenance.timestamp import LocalTsa
-
-        credential, settings = self.keys.credential, self.settings
-        chain = _pem(settings.claim_chain) or credential.claim.chain_pem
-        key = _pem(settings.claim_key) or credential.claim.key_pem
-        if settings.tsa_url:
-            yield LocalSigner(chain, key, settings.tsa_url, self._note_signature)
-            return
-        with LocalTsa(credential.time, self.journal.clock) as tsa:
-            yield LocalSigner(chain, key, tsa.url, self._note_signature)
-
-    def _note_signature(self, digest: str) -> None:
+    def _note_signature(self, digest: str, rid: str) -> None:
+        """Every C2PA signature stands in the log, under its request, before it is made."""
         self.journal.record(
-            self.journal.event(Kind.SIGNATURE_MADE, "system", facts=(("tbs_sha256", digest),))
+            self.journal.event(
+                Kind.SIGNATURE_MADE, SYSTEM, rid=rid, facts=(("tbs_sha256", digest),)
+            )
         )
 
 
@@ -317,23 +389,19 @@ def _check_settings(settings: Settings) -> None:
         raise SettingsError("production does not start in debug mode")
     if settings.production and settings.public_url.startswith("http://"):
         raise SettingsError("production needs an https:// public address")
+    if settings.production and settings.memory.is_relative_to(settings.data_dir.absolute()):
+        raise SettingsError(
+            "production needs a memory_file outside the data folder, on a disk that is not "
+            "restored together with it"
+        )
 
 
 def _roots(settings: Settings, keys: Keyring) -> tuple[bytes, bytes]:
     """What verifiers trust: the operator's anchors where named, the keyring's own otherwise."""
     return (
-        _pem(settings.trust_anchor) or keys.credential.root_pem,
-        _pem(settings.tsa_anchor) or keys.credential.time_root_pem,
+        read_pem(settings.trust_anchor) or keys.claim_roots,
+        read_pem(settings.tsa_anchor) or keys.time_roots,
     )
-
-
-def _pem(file: Path | None) -> bytes:
-    if file is None:
-        return b""
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise SettingsError(f"{file.name} cannot be read: {error.strerror}") from error
 
 
 def _short(text: str, most: int) -> str:
