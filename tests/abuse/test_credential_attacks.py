@@ -75,6 +75,8 @@ ALTERATIONS: dict[str, Callable[[bytes], bytes]] = {
     "the flags of a JUMBF box": toggled,
     "the file type": lambda d: d.replace(b"mp41", b"evil", 1),
     "the brand": lambda d: flipped(d, 8),
+    "a brand that films may have": lambda d: d.replace(b"iso2", b"iso6", 1),
+    "the version of the brand": lambda d: d[:12] + b"\0\0\0\0" + d[16:],
     "the time-stamp": lambda d: inside(d, b"Time Stamper"),
 }
 
@@ -206,7 +208,19 @@ def test_borrowed_asset_number(newsroom: Any, other_film: bytes) -> None:
     definition = compose(newsroom.order("x"), (Binding(alg, "picture", value),), 480)
     data = Credentials(newsroom.trust).sign(other_film, definition, newsroom.signer()).data
     verdict = newsroom.examine(data)
-    assert verdict.level is Level.AUTHENTIC and verdict.asset is None
+    assert verdict.level is Level.UNRECOGNISED_ISSUER and verdict.asset is None
+    assert "never released" in verdict.sentence
+    assert verdict.to_json()["manifest"]["claims"] is None
+
+
+def test_released_pictures_under_a_credential_of_their_own(newsroom: Any) -> None:
+    """An insider signs a released film's marked pictures anew: the marks lead home, no digest."""
+    definition = compose(newsroom.order("x"), BINDINGS, 480)
+    film = stripped(newsroom.data)
+    data = Credentials(newsroom.trust).sign(film, definition, newsroom.signer()).data
+    assert Credentials(newsroom.trust).read(data).sound
+    verdict = newsroom.examine(data)
+    assert verdict.level is Level.UNRECOGNISED_ISSUER, verdict.sentence
 
 
 def test_someone_elses_permit_in_the_credential(newsroom: Any, other_film: bytes) -> None:
@@ -356,7 +370,9 @@ def test_boxes_in_boxes(newsroom: Any, nesting: int) -> None:
 
 # second opinions -------------------------------------------------------------------------------
 
-OWN_BLIND = {"the file type", "the brand"}
+OWN_BLIND = {
+    "the file type", "the brand", "a brand that films may have", "the version of the brand",
+}  # fmt: skip
 """The specification leaves the file-type box out of the hash; our examiner looks at it besides."""
 ENCYPHER_BLIND = {
     *OWN_BLIND, "the signature's padding", "the flags of a JUMBF box", "the time-stamp",

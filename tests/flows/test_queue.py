@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -25,6 +26,7 @@ from primafacie.audit.digest import sha256_hex
 from primafacie.audit.entry import TERMINAL, Kind, LogEntry, Outcome
 from primafacie.audit.errors import StoreError
 from primafacie.audit.log import Log
+from primafacie.generator.ledger import Ledger
 from primafacie.platform import tables
 from primafacie.platform.errors import (
     AccessError,
@@ -58,11 +60,17 @@ quick_passwords, clean_environment = HOUSE.quick_passwords, HOUSE.clean_environm
 
 
 def allow(services: Any, request: Request) -> None:
-    """The two entries that come before any work."""
-    for kind in (Kind.DECISION_GENERATE, Kind.PERMIT_ISSUED):
+    """The two entries that come before any work, and the line in the studio's own book."""
+    nonce = (("nonce", secrets.token_hex(32)),)
+    for kind, facts in ((Kind.DECISION_GENERATE, ()), (Kind.PERMIT_ISSUED, nonce)):
         services.queue.record(
-            services.journal.event(kind, request.requester_id, rid=request.rid, out=Outcome.ALLOW)
+            services.journal.event(
+                kind, request.requester_id, rid=request.rid, out=Outcome.ALLOW, facts=facts
+            )
         )
+    ledger = Ledger(services.settings.ledger)
+    ledger.burn(nonce[0][1], 1_800_000_000)
+    ledger.close()
 
 
 class Road:

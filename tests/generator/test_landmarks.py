@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -91,8 +93,6 @@ def test_a_foreign_landmark_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_registered_file_that_is_no_model_is_refused(tmp_path: Path) -> None:
-    import hashlib
-
     file = tmp_path / "mesh.tflite"
     file.write_bytes(bytes(2000))
     with pytest.raises(EngineError):
@@ -136,3 +136,102 @@ def test_the_bent_mesh_passes_through_the_points() -> None:
     seen = turned[MESH_OF_68, :2] + rng.normal(0, 2.0, (68, 2))
     bent = fit_mesh(seen, fit_pose(seen))
     assert np.hypot(*(bent[MESH_OF_68, :2] - seen).T).mean() < 0.8
+
+
+# ---- the operator's mesh file ------------------------------------------------------------------
+
+
+def constant_mesh_file(mesh: NDArray[np.float32]) -> bytes:
+    """A TensorFlow Lite model made here, after the public schema: whatever it sees in 192 x 192
+    pixels, it answers with these 468 points. One convolution whose weights are 0."""
+    import flatbuffers
+
+    b = flatbuffers.Builder(0)
+
+    def ints(values: Sequence[int]) -> int:
+        return int(b.CreateNumpyVector(np.asarray(values, np.int32)))
+
+    def offsets(values: Sequence[int]) -> int:
+        b.StartVector(4, len(values), 4)
+        for value in reversed(values):
+            b.PrependUOffsetTRelative(value)
+        return int(b.EndVector())
+
+    def table(fields: int, *slots: tuple[int, str, int]) -> int:
+        b.StartObject(fields)
+        for slot, kind, value in slots:
+            getattr(b, f"Prepend{kind}Slot")(slot, value, 0)
+        return int(b.EndObject())
+
+    def tensor(name: str, shape: Sequence[int], buffer: int) -> int:
+        text, size, exact = b.CreateString(name), ints(shape), table(4)
+        return table(5, (0, "UOffsetTRelative", size), (2, "Uint32", buffer),
+                     (3, "UOffsetTRelative", text), (4, "UOffsetTRelative", exact))  # fmt: skip
+
+    def buffer(values: NDArray[np.float32] | None) -> int:
+        if values is None:
+            return table(1)
+        data = b.CreateByteVector(values.astype("<f4").tobytes())
+        return table(1, (0, "UOffsetTRelative", data))
+
+    count = mesh.size
+    bias = np.ascontiguousarray(mesh, np.float32).reshape(-1)
+    buffers = offsets([buffer(None), buffer(np.zeros(3 * count, np.float32)), buffer(bias)])
+    tensors = offsets([
+        tensor("input", (1, 192, 192, 3), 0), tensor("weights", (count, 1, 1, 3), 1),
+        tensor("bias", (count,), 2), tensor("points", (1, 1, 1, count), 0),
+    ])  # fmt: skip
+    options = table(6, (0, "Int8", 1), (1, "Int32", 192), (2, "Int32", 192), (4, "Int32", 1),
+                    (5, "Int32", 1))  # fmt: skip
+    reads, writes = ints((0, 1, 2)), ints((3,))
+    convolution = table(5, (1, "UOffsetTRelative", reads), (2, "UOffsetTRelative", writes),
+                        (3, "Uint8", 1), (4, "UOffsetTRelative", options))  # fmt: skip
+    operators, first, last = offsets([convolution]), ints((0,)), ints((3,))
+    main, about = b.CreateString("main"), b.CreateString("a constant face")
+    graph = table(5, (4, "UOffsetTRelative", main), (0, "UOffsetTRelative", tensors),
+                  (1, "UOffsetTRelative", first), (2, "UOffsetTRelative", last),
+                  (3, "UOffsetTRelative", operators))  # fmt: skip
+    codes = offsets([table(4, (0, "Int8", 3), (2, "Int32", 1), (3, "Int32", 3))])
+    graphs = offsets([graph])
+    model = table(5, (3, "UOffsetTRelative", about), (0, "Uint32", 3),
+                  (1, "UOffsetTRelative", codes), (2, "UOffsetTRelative", graphs),
+                  (4, "UOffsetTRelative", buffers))  # fmt: skip
+    b.Finish(model, b"TFL3")
+    return bytes(b.Output())
+
+
+@pytest.fixture(scope="module")
+def mesh_landmarker(tmp_path_factory: pytest.TempPathFactory) -> MeshLandmarker:
+    flat = head_template() * (8.0, 8.0, -8.0) + (96.0, 96.0, 0.0)
+    data = constant_mesh_file(flat.astype(np.float32))
+    file = tmp_path_factory.mktemp("mesh") / "mesh.tflite"
+    file.write_bytes(data)
+    return MeshLandmarker(file, hashlib.sha256(data).hexdigest())
+
+
+@pytest.mark.parametrize("roll", [0.0, 25.0])
+def test_a_mesh_file_is_read_and_its_points_come_back_in_the_picture(
+    mesh_landmarker: MeshLandmarker, roll: float
+) -> None:
+    """The model sees a head in the middle of its square, upright: so it must lie on the face, as
+    large as the square says and turned as the eyes are."""
+    c, s = np.cos(np.radians(roll)), np.sin(np.radians(roll))
+    five = np.array([(-30, -20), (30, -20), (0, 0), (-20, 25), (20, 25)]) @ [[c, s], [-s, c]]
+    face = FaceBox(140.0, 130.0, 260.0, 270.0, 1.0, np.add(five, 200).astype(np.float32))
+    found = mesh_landmarker.find(np.zeros((400, 400, 3), np.uint8), face)
+    assert found.points.shape == (68, 2) and found.mesh is not None
+    pose = fit_pose_to_mesh(found.mesh.astype(np.float64))
+    assert pose.angles == pytest.approx((0, 0, roll), abs=0.1)
+    middle = (head_template()[:, :2].min(0) + head_template()[:, :2].max(0)) / 2
+    assert found.mesh[:, :2].mean(0) == pytest.approx((200, 200), abs=25)
+    assert abs(middle[0]) < 0.2
+    nose, chin = found.mesh[4], found.mesh[152]
+    assert nose[2] > found.mesh[234, 2] + 10  # depth grows towards the viewer
+    down = np.array([-s, c])
+    assert float((chin - nose)[:2] @ down) > 20
+
+
+def test_a_mesh_file_says_what_it_is_in_the_report(mesh_landmarker: MeshLandmarker) -> None:
+    assert mesh_landmarker.info.name == "mesh.tflite"
+    assert len(mesh_landmarker.info.sha256) == 64
+    assert mesh_landmarker.info.licence.startswith("Apache-2.0")

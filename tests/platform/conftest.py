@@ -6,6 +6,7 @@ files are the real ones.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import shutil
@@ -29,6 +30,8 @@ from primafacie.platform.settings import Settings
 from primafacie.platform.wiring import Services
 from primafacie.safeguards.errors import FaceError
 from primafacie.safeguards.face import FaceTemplate
+from primafacie.safeguards.liveness import MOVES, Finding, Footage
+from primafacie.safeguards.speaker import Voiceprint
 
 PASSWORD = "correct horse battery staple"
 
@@ -71,6 +74,26 @@ class Faces:
             seed = sum(photos[0]) % 2**31
             self.vector = np.random.default_rng(seed).normal(size=128).astype(np.float32)
         return FaceTemplate(self.model, len(photos), self.vector)
+
+    moves: tuple[str, ...] = ()
+    seen: dict[str, Any] = field(default_factory=dict)
+
+    def watch(self, data: bytes, words: Sequence[str]) -> Footage:
+        """A recording in which everything is as asked, but for `seen`."""
+        axes = {"left": (20, 0, 0), "right": (-20, 0, 0), "up": (0, -12, 0), "down": (0, 12, 0),
+                "tilt-left": (0, 0, 20), "tilt-right": (0, 0, -20)}  # fmt: skip
+        rest = np.zeros((40, 3))
+        turns = [row for move in self.moves
+                 for row in (*rest[:3], *[np.array(axes[MOVES[move]], float)] * 4)]  # fmt: skip
+        dice = np.random.default_rng(list(hashlib.sha256(data).digest()))
+        good: dict[str, Any] = {
+            "seconds": 40.0, "faces": (1,) * 160, "model": "seen@" + "0" * 64,
+            "attitude": np.asarray([*rest, *turns], np.float32), "heard": True,
+            "portraits": np.full((8, 128), 0.1, np.float32), "words": tuple(words),
+            "voice": Voiceprint(12.0, "voice@" + "1" * 64, np.eye(256, dtype=np.float32)[0]),
+            "trace": dice.normal(size=(160, 3)).astype(np.float32),
+        }  # fmt: skip
+        return Footage(**(good | self.seen))
 
 
 @dataclass
@@ -147,7 +170,21 @@ class House:
         for _ in range(photos):
             self.seed += 1
             self.services.consents.add_photo(link, picture(self.seed))
-        self.services.consents.add_video(link, b"a video of the challenge")
+        if self.services.consents.invitation(link).needs_video:
+            self.record(link)
+
+    def record(self, link: str, **seen: Any) -> tuple[Finding, ...]:
+        """What a subject does in front of the camera, and the worker behind it."""
+        consents = self.services.consents
+        challenge = consents.begin(link)
+        self.seed += 1
+        consents.add_video(link, b"a recording %d" % self.seed)
+        consent_id = consents.invitation(link).view.consent_id
+        return consents.measure(
+            consent_id,
+            Faces(np.full(128, 0.1, np.float32), model="seen@" + "0" * 64, moves=challenge.moves,
+                  seen=seen),
+        )  # fmt: skip
 
     def choices(self, link: str, **changes: Any) -> Choices:
         notice = self.services.consents.invitation(link).notice

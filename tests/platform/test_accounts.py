@@ -166,6 +166,26 @@ class TestTokens:
         with pytest.raises(SignInError):
             accounts.authenticate(by_account, "read")
 
+    def test_it_carries_nothing_its_owner_may_not_do(self, house: Any, accounts: Any) -> None:
+        for scope, nobody in (
+            ("generate", house.steward), ("audit", house.researcher), ("manage", house.auditor),
+        ):  # fmt: skip
+            with pytest.raises(AccessError):
+                accounts.make_token(nobody, "too much", [scope], 1)
+
+    def test_it_loses_what_its_owner_loses(self, house: Any, accounts: Any) -> None:
+        _, text = accounts.make_token(house.auditor, "night check", ["audit"], 1)
+        assert accounts.authenticate(text, "audit")
+        accounts.set_roles(house.admin, house.auditor.user_id, ["researcher"])
+        with pytest.raises(AccessError):
+            accounts.authenticate(text, "audit")
+
+    def test_a_new_password_ends_it(self, house: Any, accounts: Any) -> None:
+        _, text = accounts.make_token(house.researcher, "script", ["generate"], 1)
+        accounts.change_password(house.researcher, PASSWORD, "a new and longer password")
+        with pytest.raises(SignInError):
+            accounts.authenticate(text, "generate")
+
     def test_others_cannot_revoke_it(self, house: Any, accounts: Any) -> None:
         info, text = accounts.make_token(house.researcher, "script", ("read",), 1)
         with pytest.raises(NotFoundError):

@@ -144,8 +144,12 @@ class TestTokens:
         code, out, _ = run("audit", "query", "--token-file", token("auditor", "read"))
         assert code == 2 and out == ""
 
-    def test_one_of_a_person_without_the_role_is_refused(self, run: Any, token: Any) -> None:
-        code, out, _ = run("audit", "query", "--token-file", token("researcher", "audit"))
+    def test_one_of_a_person_who_lost_the_role_is_refused(
+        self, run: Any, house: Any, token: Any
+    ) -> None:
+        file = token("auditor", "audit")
+        house.services.accounts.set_roles(house.admin, house.auditor.user_id, ["researcher"])
+        code, out, _ = run("audit", "query", "--token-file", file)
         assert code == 2 and out == ""
 
 
@@ -175,14 +179,65 @@ class TestConsents:
             "consent", "receipt", consent_id, "--out", str(file), "--token-file", token("steward")
         )
         assert code == 0
-        code, out, _ = run("consent", "check", str(file), "--json")
+        code, out, _ = run("consent", "verify", str(file), "--json")
         assert code == 0 and json.loads(out)["state"] == "active"
         keys = [part for key in house.services.log.vkeys for part in ("--vkey", key)]
-        assert run("consent", "check", str(file), *keys)[0] == 0
+        assert run("consent", "verify", str(file), *keys)[0] == 0
         body = json.loads(file.read_text())
         file.write_text(json.dumps({**body, "leaf": body["leaf"].replace("active", "passive")}))
-        code, out, _ = run("consent", "check", str(file), "--json")
+        code, out, _ = run("consent", "verify", str(file), "--json")
         assert code == 4 and json.loads(out)["ok"] is False
+
+    def test_a_receipt_of_another_platform_does_not_hold_under_ours(
+        self, run: Any, house: Any, token: Any, tmp_path: Path
+    ) -> None:
+        consent_id, _ = house.active()
+        file = tmp_path / "receipt.json"
+        who = token("steward")
+        run("consent", "receipt", consent_id, "--out", str(file), "--token-file", who)
+        own = json.loads(file.read_text())["platform_key"]
+        assert run("consent", "verify", str(file), "--key", own)[0] == 0
+        other = "A" + own[1:] if own[0] != "A" else "B" + own[1:]
+        assert run("consent", "verify", str(file), "--key", other)[0] in (3, 4)
+        assert run("consent", "verify", str(file), "--key", "no key")[0] == 3
+
+    def test_the_record_is_exported_in_terms_others_know(
+        self, run: Any, house: Any, token: Any
+    ) -> None:
+        consent_id, _ = house.active()
+        code, out, _ = run("consent", "export", consent_id, "--token-file", token("steward"))
+        assert code == 0 and json.loads(out)["@type"] == "dpv:ConsentRecord"
+
+
+class TestOutsiders:
+    def test_a_takedown_by_letter_is_filed_listed_and_decided(self, run: Any, house: Any) -> None:
+        code, out, _ = run(
+            "takedown", "file", "--sha256", "0" * 64, "--name", "Grace Seen", "--contact",
+            "grace@example.net", "--signature", "Grace Seen", "--statement",
+            "It shows me and I never agreed.", "--good-faith", "--json",
+        )  # fmt: skip
+        assert code == 0 and "/takedown/" in json.loads(out)["address"]
+        who = ("--as", "reviewer@example.org")
+        _, out, _ = run("takedown", "list", *who, "--json")
+        ((one),) = json.loads(out)["takedowns"]
+        takedown_id = one["takedown_id"]
+        code, _, _ = run("takedown", "decide", takedown_id, "--decline", "--note", "no", *who)
+        assert code == 0
+        code, _, _ = run("takedown", "decide", takedown_id, "--uphold", "--note", "yes", *who)
+        assert code == 3
+
+    def test_somebody_asks_never_to_be_shown(
+        self, run: Any, house: Any, tmp_path: Path, pictures: Any
+    ) -> None:
+        photo = tmp_path / "me.png"
+        photo.write_bytes(pictures(1)[0])
+        given = ("optout", "add", str(photo), "--name", "Nina", "--contact", "n@example.net")
+        assert run(*given)[0] == 3
+        assert run(*given, "--honest")[0] == 0
+        who = ("--as", "reviewer@example.org")
+        _, out, _ = run("optout", "list", *who, "--json")
+        opt_out_id = json.loads(out)["opt_outs"][0]["opt_out_id"]
+        assert run("optout", "decide", opt_out_id, "--no", *who)[0] == 0
 
 
 class TestAudit:
@@ -233,11 +288,64 @@ def test_keys_are_listed_without_a_secret(run: Any, house: Any) -> None:
     code, out, _ = run("keys", "list", "--json")
     ring = house.services.keys
     assert code == 0
-    for secret in (ring.log_signer, ring.permit_key, ring.consent_key, ring.mark_master):
+    for secret in (ring.log_signer, ring.consent_key, *ring.mark_masters, ring.vault_master):
         assert secret.hex() not in out
-    before = json.loads(out)["claim_certificate_ends"]
-    code, out, _ = run("keys", "renew", "--json")
-    assert code == 0 and json.loads(out)["claim_certificate_ends"] >= before
+
+
+def test_keys_are_rotated_and_the_log_says_so(run: Any, house: Any) -> None:
+    before = json.loads(run("keys", "list", "--json")[1])
+    for what in ("c2pa", "log", "mark"):
+        assert run("keys", "rotate", what, "--json")[0] == 0
+    after = json.loads(run("keys", "list", "--json")[1])
+    assert after["claim_certificate_serial"] != before["claim_certificate_serial"]
+    assert after["log_retired"] == before["log"] and not set(after["log"]) & set(before["log"])
+    assert after["mark_epoch"] == before["mark_epoch"] + 1
+    assert run("audit", "verify", "--json")[0] == 0, "what the old keys signed still verifies"
+    with house.services.database.read() as tx:
+        log = house.services.log
+        leaves = [log.leaf(tx, i) for i in range(log.size(tx))]
+    said = [leaf.why[0] for leaf in leaves if leaf.kind == "key.rotated"]
+    assert said == ["claim_certificate", "claim_certificate_in_use", "log_signer",
+                    "log_signer_in_use", "mark_epoch"]  # fmt: skip
+
+
+def test_a_certificate_is_requested_checked_and_installed(
+    run: Any, house: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from datetime import UTC, datetime
+
+    from cryptography import x509
+
+    from primafacie.safeguards.provenance.certificates import Subject, issue_claim_leaf, make_pki
+
+    assert run("keys", "csr", "--out", str(tmp_path / "no.pem"))[0] == 3, "of which country?"
+    monkeypatch.setenv("PRIMAFACIE_COUNTRY", "DE")
+    asked = tmp_path / "request.pem"
+    assert run("keys", "csr", "--out", str(asked))[0] == 0
+    request = x509.load_pem_x509_csr(asked.read_bytes())
+    pki = make_pki(datetime.now(UTC))
+    chain, root, stranger = (tmp_path / name for name in ("chain.pem", "root.pem", "other.pem"))
+    root.write_bytes(pki.root_pem)
+    stranger.write_bytes(pki.claim.chain_pem)
+    assert run("keys", "install", str(stranger), "--root", str(root))[0] == 1, "another key's"
+    issued = issue_claim_leaf(
+        pki.issuing_pem, pki.issuing_key_pem, datetime.now(UTC), Subject("A", "DE"),
+        public=request.public_key(),
+    )  # fmt: skip
+    chain.write_bytes(issued.chain_pem)
+    code, out, _ = run("keys", "install", str(chain), "--root", str(root), "--json")
+    serial = json.loads(out)["claim_certificate_serial"]
+    assert (
+        code == 0
+        and serial == json.loads(run("keys", "list", "--json")[1])["claim_certificate_serial"]
+    )
+    assert run("keys", "install", str(chain), "--root", str(root))[0] == 3, "nothing waits now"
+    assert run("keys", "revoke", serial)[0] == 3, "it signs now"
+    assert run("keys", "rotate", "c2pa")[0] == 0
+    assert run("keys", "revoke", serial, "--json")[0] == 0
+    assert house.services.revocations.revoked(serial) is not None
+    assert run("keys", "revoke", serial)[0] == 3 and run("keys", "revoke", "ZZ")[0] == 3
+    assert house.services.revocations.revoked("0") is None
 
 
 def test_anchors_are_public_and_written_once(run: Any, tmp_path: Path) -> None:

@@ -251,7 +251,7 @@ class TestReview:
         (video,) = house.services.consents.evidence(house.reviewer, consent_id)
         before = house.kinds.count("log.read")
         data = house.services.consents.evidence_bytes(house.reviewer, consent_id, video.sha256)
-        assert data == b"a video of the challenge"
+        assert data.startswith(b"a recording")
         assert house.kinds.count("log.read") == before + 1
 
     def test_an_outsider_sees_no_consent(self, house: Any) -> None:

@@ -11,7 +11,18 @@ from typing import Any
 import pytest
 
 from primafacie.platform.errors import KeyringError
-from primafacie.platform.keys import certificate_ends, open_keyring, renew_claim
+from primafacie.platform.keys import (
+    certificate_ends,
+    create_keyring,
+    install_claim,
+    open_gate,
+    open_keyring,
+    open_signer,
+    pending_key,
+    rotate_claim,
+    rotate_log,
+    rotate_mark,
+)
 from primafacie.platform.settings import Settings
 
 
@@ -98,13 +109,29 @@ def test_every_flipped_byte_is_noticed(tmp_path: Path) -> None:
     open_keyring(settings(tmp_path))
     file = tmp_path / "keys" / "keyring.json"
     body = json.loads(file.read_text())
-    for name in body:
-        value = body[name]
+    house = body["parts"]["house"]
+    for where, name in [(body, "format"), (body, "ring"), *((house, name) for name in house)]:
+        value = where[name]
         letter = "0" if value[len(value) // 2] != "0" else "1"
-        changed = value[: len(value) // 2] + letter + value[len(value) // 2 + 1 :]
-        file.write_text(json.dumps({**body, name: changed}))
+        where[name] = value[: len(value) // 2] + letter + value[len(value) // 2 + 1 :]
+        file.write_text(json.dumps(body))
         with pytest.raises(KeyringError):
             open_keyring(settings(tmp_path))
+        where[name] = value
+
+
+def test_a_part_of_another_keyring_or_another_name_does_not_open(tmp_path: Path) -> None:
+    opener = private(tmp_path / "opener", b"x" * 32)
+    one, two = (settings(tmp_path / name, key_file=opener) for name in ("one", "two"))
+    open_keyring(one)
+    open_keyring(two)
+    files = [place.data_dir / "keys" / "keyring.json" for place in (one, two)]
+    mine, theirs = (json.loads(file.read_text()) for file in files)
+    for other in (theirs["parts"]["signer"], mine["parts"]["authority"]):
+        files[0].write_text(json.dumps({**mine, "parts": {**mine["parts"], "signer": other}}))
+        with pytest.raises(KeyringError):
+            open_signer(one)
+        assert open_keyring(one)
 
 
 @pytest.mark.parametrize("data", [b"", b"{}", b"[]", b"\xff\xfe", b'{"sealed": 3}'])
@@ -115,16 +142,120 @@ def test_a_damaged_file_is_a_keyring_error(tmp_path: Path, data: bytes) -> None:
         open_keyring(settings(tmp_path))
 
 
-def test_a_renewed_certificate_has_the_same_root(tmp_path: Path) -> None:
-    old = open_keyring(settings(tmp_path))
-    new = renew_claim(settings(tmp_path))
+def test_a_rotated_certificate_has_the_same_root(tmp_path: Path) -> None:
+    old, before = open_keyring(settings(tmp_path)), open_signer(settings(tmp_path))
+    new = rotate_claim(settings(tmp_path))
+    after = open_signer(settings(tmp_path))
     assert open_keyring(settings(tmp_path)) == new
-    assert new.credential.root_pem == old.credential.root_pem
-    assert new.credential.claim != old.credential.claim
-    assert certificate_ends(new.credential.claim.chain_pem) >= certificate_ends(
-        old.credential.claim.chain_pem
-    )
-    assert (new.log_signer, new.mark_master) == (old.log_signer, old.mark_master)
+    assert new.claim_roots == old.claim_roots
+    assert new.claim_chain == after.claim_chain != before.claim_chain == old.claim_chain
+    assert after.claim_key != before.claim_key and after.time_key == before.time_key
+    assert certificate_ends(new.claim_chain) >= certificate_ends(old.claim_chain)
+    assert (new.log_signer, new.mark_masters) == (old.log_signer, old.mark_masters)
+
+
+def test_a_rotated_log_signer_leaves_its_public_half(tmp_path: Path) -> None:
+    origin = settings(tmp_path).log_origin
+    old = open_keyring(settings(tmp_path)).log_keys(origin)
+    new = rotate_log(settings(tmp_path)).log_keys(origin)
+    assert not set(new.current.vkeys) & set(old.vkeys)
+    assert set(old.vkeys) < set(new.vkeys)
+    again = rotate_log(settings(tmp_path)).log_keys(origin)
+    assert set(new.vkeys) < set(again.vkeys)
+    assert len(again.sign(f"{origin}\n0\n{'A' * 43}=\n", 1)) == 2, "the retired sign no more"
+
+
+def test_a_rotated_mark_reads_all_epochs(tmp_path: Path) -> None:
+    old = open_keyring(settings(tmp_path)).mark_keys()
+    new = rotate_mark(settings(tmp_path)).mark_keys()
+    assert [keys.epoch for keys in new] == [1, 0] and new[1] == old[0]
+    assert new[0].picture != old[0].picture and new[0].mac != old[0].mac
+
+
+def test_rotations_at_once_lose_nothing(tmp_path: Path) -> None:
+    open_keyring(settings(tmp_path))
+    threads = [threading.Thread(target=rotate_mark, args=(settings(tmp_path),)) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert open_keyring(settings(tmp_path)).mark_epoch == 6
+
+
+def test_a_certificate_from_elsewhere_joins_what_is_trusted(tmp_path: Path) -> None:
+    old = open_keyring(settings(tmp_path))
+    with pytest.raises(KeyringError, match="no key is waiting"):
+        install_claim(settings(tmp_path), b"chain", b"root\n", in_module=False)
+    key = pending_key(settings(tmp_path))
+    assert open_signer(settings(tmp_path)).claim_chain == old.claim_chain
+    new = install_claim(settings(tmp_path), b"chain", b"root\n", in_module=False)
+    held = open_signer(settings(tmp_path))
+    assert (held.claim_chain, held.claim_key, held.pending_key) == (b"chain", key, b"")
+    assert new.claim_roots == b"root\n" + old.claim_roots
+
+
+def test_a_lost_keyring_is_not_made_again_in_silence(tmp_path: Path) -> None:
+    opener = private(tmp_path / "opener", b"x" * 32)
+    real = settings(tmp_path / "real", mode="production", key_file=opener,
+                    public_url="https://faces.example")  # fmt: skip
+    with pytest.raises(KeyringError, match="keys create"):
+        open_keyring(real)
+    made = create_keyring(real)
+    assert open_keyring(real) == made and not made.development
+    with pytest.raises(KeyringError, match="already"):
+        create_keyring(real)
+    home = settings(tmp_path / "home")
+    open_keyring(home)
+    (home.data_dir / "primafacie.db").touch()
+    (home.data_dir / "keys" / "keyring.json").unlink()
+    with pytest.raises(KeyringError, match="gone"):
+        open_keyring(home)
+
+
+def test_a_keyring_of_the_first_format_is_split(tmp_path: Path) -> None:
+    """Where everything was one part: all secrets are kept, and each goes to its own."""
+    import base64
+    import secrets
+    from datetime import UTC, datetime
+
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+    from primafacie.platform.keys import _hkdf
+    from primafacie.safeguards.provenance.certificates import make_pki
+
+    names = ("log_signer", "log_signer_pq", "permit_key", "consent_key", "mark_master",
+             "vault_master", "commitment_key", "session_secret")  # fmt: skip
+    held = {name: secrets.token_bytes(32) for name in names}
+    pki = make_pki(datetime.now(UTC))
+    pem = {
+        name: getattr(pki, name).decode()
+        for name in ("root_pem", "root_key_pem", "issuing_pem", "issuing_key_pem",
+                     "time_root_pem", "time_root_key_pem")
+    }  # fmt: skip
+    pairs = {
+        name: {"chain_pem": one.chain_pem.decode(), "key_pem": one.key_pem.decode()}
+        for name, one in (("claim", pki.claim), ("time", pki.time))
+    }
+    body = {"development": True, "created_at": "2026-11-24T12:00:00.000Z",
+            "secrets": {k: v.hex() for k, v in held.items()},
+            "credential": pem | pairs}  # fmt: skip
+    opener = private(tmp_path / "opener", b"y" * 32)
+    salt, nonce = b"s" * 16, b"n" * 12
+    head = {"format": "primafacie.keyring/1", "opened_by": "key", "salt": salt.hex(),
+            "nonce": nonce.hex()}  # fmt: skip
+    key = _hkdf(b"y" * 32, b"primafacie/keyring", salt)
+    bound = json.dumps(head, sort_keys=True).encode()
+    sealed = AESGCM(key).encrypt(nonce, json.dumps(body).encode(), bound)
+    (tmp_path / "data" / "keys").mkdir(parents=True)
+    private(tmp_path / "data" / "keys" / "keyring.json",
+            json.dumps({**head, "sealed": base64.b64encode(sealed).decode()}).encode())  # fmt: skip
+    place = settings(tmp_path / "data", key_file=opener)
+    ring = open_keyring(place)
+    assert (ring.log_signer, ring.vault_master) == (held["log_signer"], held["vault_master"])
+    assert ring.mark_masters == (held["mark_master"],) and ring.claim_roots == pki.root_pem
+    assert open_gate(place).permit_key == held["permit_key"]
+    assert open_signer(place).claim_key == pki.claim.key_pem
+    assert json.loads((tmp_path / "data/keys/keyring.json").read_text())["format"].endswith("/2")
 
 
 def test_derived_keys_differ_by_purpose(tmp_path: Path) -> None:

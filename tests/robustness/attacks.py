@@ -399,6 +399,42 @@ def slowly_zoomed(frames: Frames) -> list[Frame]:
     return out
 
 
+def denoised_by_patches(frames: Frames) -> list[Frame]:
+    """Non-local means, every third frame: what a phone's clean-up does."""
+    return [cv2.fastNlMeansDenoisingColored(frame, None, 5, 5, 5, 11) for frame in frames[::6]]
+
+
+def equalised(frames: Frames) -> list[Frame]:
+    """Contrast stretched place by place (CLAHE on lightness)."""
+    stretch = cv2.createCLAHE(3.0, (8, 8))
+    out = []
+    for frame in frames:
+        lab = cv2.cvtColor(frame, cv2.COLOR_RGB2LAB)
+        lab[..., 0] = stretch.apply(lab[..., 0])
+        out.append(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB))
+    return out
+
+
+def stickered(frames: Frames) -> list[Frame]:
+    """Opaque stickers over a fifth of the picture, one of them moving."""
+    out = []
+    for index, frame in enumerate(frames):
+        drawn = frame.copy()
+        height, width = drawn.shape[:2]
+        cv2.rectangle(drawn, (0, 0), (width // 3, height // 4), (250, 210, 40), -1)
+        cv2.circle(drawn, (width - 90, height - 90), 70, (40, 160, 90), -1)
+        cv2.circle(drawn, (60 + 3 * index % (width - 120), height // 2), 45, (220, 60, 160), -1)
+        out.append(drawn)
+    return out
+
+
+def reposted(frames: Frames) -> list[Frame]:
+    """Through three services: smaller and x264, a caption and HEVC, cropped and x264 again."""
+    first = x264(scaled(frames, 0.75), 26, "veryfast")
+    second = x265(overlaid(first), 28)
+    return x264(cropped(second, 0.06), 28, "veryfast")
+
+
 def denoised(frames: Frames) -> list[Frame]:
     return [cv2.bilateralFilter(frame, 7, 20, 5) for frame in frames]
 
@@ -426,11 +462,16 @@ def _table() -> tuple[Attack, ...]:
         a("vp9_crf36", "codec", lambda f: vp9(f, 36), slow=True),
         a("av1_crf40", "codec", lambda f: av1(f, 40), slow=True),
         a("mpeg4", "codec", lambda f: encode(f, "mpeg4", b="600k"), slow=True),
+        a("x264_crf23", "codec", lambda f: x264(f, 23)),
+        a("vp9_crf45", "codec", lambda f: vp9(f, 45), slow=True),
+        a("av1_crf50", "codec", lambda f: av1(f, 50), slow=True),
         a("gif_512", "codec", lambda f: gif(f, 512), slow=True),
         a("gif_320", "codec", lambda f: gif(f, 320)),
         a("scale_75", "size", lambda f: scaled(f, 0.75)),
         a("scale_50", "size", lambda f: scaled(f, 0.5)),
         a("scale_25", "size", lambda f: scaled(f, 0.25)),
+        a("scale_150", "size", lambda f: scaled(f[:12], 1.5)),
+        a("scale_200", "size", lambda f: scaled(f[:12], 2.0)),
         a("scale_75_back", "size", lambda f: scaled_back(f, 0.75)),
         a("scale_50_back", "size", lambda f: scaled_back(f, 0.5)),
         a("aspect_4_3", "size", lambda f: resized(f, 640, 480)),
@@ -448,6 +489,8 @@ def _table() -> tuple[Attack, ...]:
         a("rotate_90", "turn", quarter_turned),
         a("rotate_2", "turn", lambda f: rotated(f, 2.0)),
         a("rotate_7", "turn", lambda f: rotated(f, 7.0), slow=True, deep=True),
+        a("rotate_minus_10", "turn", lambda f: rotated(f, -10.0), slow=True, deep=True),
+        a("rotate_180", "turn", lambda f: mirrored(mirrored(f, 0), 1)),
         a("perspective_3", "turn", lambda f: tilted(f, 0.03)),
         a("brighter_30", "tone", lambda f: toned(f, lambda x: x + 30 / 255)),
         a("darker_40", "tone", lambda f: toned(f, lambda x: x - 40 / 255)),
@@ -457,6 +500,7 @@ def _table() -> tuple[Attack, ...]:
         a("gamma_17", "tone", lambda f: toned(f, lambda x: x**1.7)),
         a("negative", "tone", lambda f: toned(f, lambda x: 1.0 - x)),
         a("posterise_3_bits", "tone", lambda f: posterised(f, 3)),
+        a("equalised", "tone", equalised),
         a("grey", "colour", grey),
         a("hue_and_saturation", "colour", lambda f: hued(f, 25, 1.4)),
         a("blur_1", "filter", lambda f: blurred(f, 1.0)),
@@ -464,10 +508,12 @@ def _table() -> tuple[Attack, ...]:
         a("median_5", "filter", lambda f: [cv2.medianBlur(frame, 5) for frame in f]),
         a("sharpen", "filter", sharpened),
         a("bilateral", "filter", denoised, slow=True),
+        a("denoised_by_patches", "filter", denoised_by_patches, slow=True),
         a("noise_5", "noise", lambda f: noised(f, 5.0)),
         a("noise_15", "noise", lambda f: noised(f, 15.0)),
         a("salt_and_pepper_2", "noise", lambda f: peppered(f, 0.02)),
         a("one_second", "time", lambda f: f[-25:]),
+        a("four_times_as_fast", "time", lambda f: fewer(f, 4)),
         a("half_the_frame_rate", "time", lambda f: fewer(f, 2)),
         a("blended_to_30_fps", "time", blended),
         a("averaged_by_three", "time", lambda f: averaged(f, 3)),
@@ -482,6 +528,7 @@ def _table() -> tuple[Attack, ...]:
         a("screenshot_png", "still", lambda f: on_desktop(f, 1.17)),
         a("screenshot_jpeg_70", "still", lambda f: jpeg(on_desktop(f, 1.17), 70)),
         a("caption_and_badge", "overlay", overlaid),
+        a("stickers", "overlay", stickered),
         a("middle_covered", "overlay", erased),
         a("picture_in_picture", "overlay", inset, slow=True, deep=True),
         a("crop_10_scale_75_crf28", "combined", lambda f: x264(scaled(cropped(f, 0.1), 0.75), 28)),
@@ -490,6 +537,7 @@ def _table() -> tuple[Attack, ...]:
             "combined",
             lambda f: toned(x264(resized(f, 360, 360), 30), lambda x: x + 20 / 255),
         ),
+        a("three_services", "combined", reposted, slow=True),
         a("filmed_off_a_screen", "combined", filmed_off_a_screen, slow=True, deep=True),
     )
 

@@ -28,14 +28,17 @@ QUICK = {
     "none", "the_road_fast", "gif_320", "scale_50", "scale_75_back", "aspect_4_3",
     "letterbox_640x360",
     "crop_10", "crop_20", "crop_quarter_area", "crop_9_16", "flip_sideways", "flip_and_crop_10",
-    "rotate_90", "rotate_2", "brighter_30", "contrast_60", "gamma_17", "negative",
+    "rotate_90", "rotate_180", "rotate_2", "brighter_30", "contrast_60", "gamma_17", "negative",
     "posterise_3_bits",
     "grey", "blur_2", "noise_15", "one_second", "half_the_frame_rate", "blended_to_30_fps",
     "frame_jpeg_50", "frame_jpeg_20", "screenshot_jpeg_70", "caption_and_badge", "middle_covered",
+    "stickers", "equalised",
 }  # fmt: skip
 # What hides or changes so much of the picture that it need not count as the same content; a zoom
 # counts too, because one geometry is undone for all frames.
-NOT_THE_SAME_CONTENT = {"middle_covered", "caption_and_badge", "negative", "slow_zoom_15"}
+NOT_THE_SAME_CONTENT = {
+    "middle_covered", "caption_and_badge", "stickers", "equalised", "negative", "slow_zoom_15",
+}  # fmt: skip
 
 
 def delivered(picture: np.ndarray, count: int) -> list[np.ndarray]:
@@ -63,7 +66,7 @@ def clips() -> dict[str, list[np.ndarray]]:
 
 def test_every_attack_has_a_floor_and_every_floor_an_attack() -> None:
     listed = [(attack.kind, attack.name) for attack in ATTACKS]
-    assert len(set(listed)) == len(listed) >= 45
+    assert len(set(listed)) == len(listed) >= 60
     assert sorted(listed) == sorted(
         (kind, name) for kind, floors in FLOORS.items() for name in floors
     )

@@ -91,6 +91,7 @@ def facts(**changes: Any) -> Facts:
         now=NOW,
         production=True,
         log_ready=True,
+        engines=("photo-warp", "speech-motion"),
     )
     return replace(base, **whole)
 

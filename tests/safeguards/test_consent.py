@@ -19,6 +19,8 @@ from primafacie.safeguards.consent import (
     ConsentRecord,
     ConsentState,
     check_move,
+    check_successor,
+    is_within,
     open_consent,
     sign_consent,
 )
@@ -104,6 +106,16 @@ def test_a_statement_of_another_kind_is_not_a_consent(make_record: Make) -> None
         {"subject_kind": "self-declared", "liveness": 0, "max_seconds": 11, "label": "x"},
         {"subject_kind": "self-declared", "liveness": 0, "max_seconds": 10, "label": ""},
         {"schema": "primafacie.consent/2"},
+        {"not_after": "2027-01-01T00:00:00-12:00"},  # the time-zone trick: half a day more
+        {"not_before": "2026-11-24T00:00:00+14:00"},
+        {"purposes": ("rese\u0430rch",)},  # scope look-alikes: a Cyrillic a
+        {"requesters": ("rese\u0430rcher-1",)},
+        {"projects": ("project-1\u200b",)},  # and a blank of no width
+        {"languages": ("\uff45n",)},
+        {"audience": "internal\u00a0"},
+        {"purpose_text": "A study \u202eof lip reading"},  # text that reads backwards
+        {"purpose_text": "A study of lip\u200breading"},
+        {"controller": "Institute\x00"},
     ],
     ids=str,
 )
@@ -154,3 +166,77 @@ def test_a_new_version_names_the_one_before(make_record: Make) -> None:
     second = replace(first, version=2, prev_sha256=first.sha256)
     second.check()
     assert second.sha256 != first.sha256
+
+
+class TestNewVersions:
+    def successor(self, make_record: Make, **changes: Any) -> tuple[ConsentRecord, ConsentRecord]:
+        old = make_record()
+        return replace(old, version=2, prev_sha256=old.sha256, **changes), old
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"purposes": ("research",)},
+            {"audience": "internal"},
+            {"max_seconds": 5, "max_side": 512, "max_outputs": 1, "max_per_day": 1},
+            {"languages": ("en",)},
+            {"photos": ()},
+            {"voices": ()},
+            {"requesters": ()},
+            {"not_after": "2026-12-01T00:00:00Z"},
+            {"label": "AI-generated"},
+            {"prohibited": (*PROHIBITED, "religion")},
+        ],
+        ids=str,
+    )
+    def test_less_is_within_what_was_allowed(
+        self, change: dict[str, Any], make_record: Make
+    ) -> None:
+        new, old = self.successor(make_record, **change)
+        check_successor(new, old)
+        assert is_within(new, old) and (new == old or not is_within(old, new))
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"purposes": ("research", "education", "dubbing")},
+            {"audience": "public"},
+            {"max_seconds": 31},
+            {"languages": ()},
+            {"languages": ("en", "fr")},
+            {"photos": ("0" * 64,)},
+            {"photo_mode": "matched"},
+            {"voice_source": "synthetic"},
+            {"projects": ("project-1", "project-2")},
+            {"not_after": "2029-01-01T00:00:00Z"},
+            {"not_before": "2025-01-01T00:00:00Z"},
+            {"purpose_text": "A study of something else."},
+            {"jurisdiction": "US"},
+            {"liveness": 2},
+        ],
+        ids=str,
+    )
+    def test_anything_more_is_not(self, change: dict[str, Any], make_record: Make) -> None:
+        new, old = self.successor(make_record, **change)
+        assert not is_within(new, old)
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"version": 3},
+            {"version": 1},
+            {"prev_sha256": "0" * 64},
+            {"subject_key": "6" * 64},
+            {"subject_id": "subject-2"},
+            {"consent_id": "d" * 32},
+            {"adult": "unknown"},
+            {"subject_kind": "artwork"},
+        ],
+        ids=str,
+    )
+    def test_a_version_that_does_not_follow_is_refused(
+        self, change: dict[str, Any], make_record: Make
+    ) -> None:
+        new, old = self.successor(make_record)
+        with pytest.raises(ConsentError):
+            check_successor(replace(new, **change), old)

@@ -58,6 +58,13 @@ def test_the_label_lies_in_its_corner_and_touches_nothing_else(position: Any) ->
     assert (frame == 90).all()
 
 
+def test_a_label_without_a_side_lies_in_the_middle_of_the_lower_edge() -> None:
+    label = Label(AI_GENERATED, "bottom", 320, 240)
+    rows, columns = label.area
+    assert rows.start > 190 and rows.stop <= 236
+    assert abs((columns.start + columns.stop) - 320) <= 1
+
+
 def test_a_long_text_is_broken_not_shrunk() -> None:
     one, two = Label("AI", "top-left", 320, 320), Label(SELF_DECLARED, "top-left", 320, 320)
     height = one.area[0].stop - one.area[0].start

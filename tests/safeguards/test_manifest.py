@@ -174,7 +174,7 @@ def test_the_manifests_digest_is_the_one_that_was_logged(newsroom: Any) -> None:
 
 
 def test_what_the_signer_raises_comes_through(newsroom: Any, film: bytes) -> None:
-    def full_log(sha256: str) -> None:
+    def full_log(digest: str, rid: str) -> None:
         raise OSError("the log's disk is full")
 
     with pytest.raises(ManifestError, match="disk is full") as caught:
@@ -184,7 +184,7 @@ def test_what_the_signer_raises_comes_through(newsroom: Any, film: bytes) -> Non
 
 def test_every_signature_is_told_before_it_is_made(newsroom: Any, film: bytes) -> None:
     told: list[str] = []
-    signed(newsroom, film, newsroom.signer(on_signature=told.append))
+    signed(newsroom, film, newsroom.signer(on_signature=lambda digest, rid: told.append(digest)))
     assert len(told) == 1 and len(told[0]) == 64
 
 

@@ -88,6 +88,8 @@ WAYS: list[tuple[str, dict[str, Any]]] = [
      {"record_subject_kind": "synthetic", "record_evidence": ("video:" + "e" * 64,)}),
     ("subject_kind_admitted", {"record_subject_kind": "self-declared", "record_liveness": 0}),
     ("source_not_generated", {"likeness_generator_mark": "SDXL"}),
+    ("source_not_ours", {"likeness_own_mark": "5eed0fa55e7123"}),
+    ("source_not_ours", {"likeness_own_mark": "present", "record_subject_kind": "synthetic"}),
     ("voice_allowed", {"request_voice": b"another clip"}),
     ("voice_allowed", {"request_voice": b"y", "record_voice_source": "own"}),
     ("voice_allowed",
@@ -106,6 +108,10 @@ WAYS: list[tuple[str, dict[str, Any]]] = [
     ("consent_quota", {"consent_outputs": 10}),
     ("consent_quota", {"consent_outputs_today": 5}),
     ("log_writable", {"log_ready": False}),
+    ("motion_in_scope", {"request_controls": Controls(motion="json")}),
+    ("engine_approved", {"engines": ()}),
+    ("engine_approved", {"engines": ("photo-warp", "speech-motion", "another")}),
+    ("engine_approved", {"engines": ("photo-warp@" + "e" * 64, "speech-motion")}),
 ]  # fmt: skip
 
 
@@ -259,6 +265,7 @@ def oracle(f: Facts) -> set[str]:
             "deceased": True,
         }[rec.subject_kind],
         "source_not_generated": face.generator_mark != "" and rec.subject_kind != "synthetic",
+        "source_not_ours": face.own_mark != "",
         "voice_allowed": r.voice_sha256 not in rec.voices
         and not (rec.voice_source == "own" and not r.voice_synthetic
                  and f.utterance.speaker == "match")
@@ -269,6 +276,8 @@ def oracle(f: Facts) -> set[str]:
         "requester_quota": f.requester.used_today >= f.requester.daily_quota,
         "consent_quota": c.outputs >= rec.max_outputs or c.outputs_today >= rec.max_per_day,
         "log_writable": not f.log_ready,
+        "motion_in_scope": bool(r.controls.motion) and not rec.motion,
+        "engine_approved": not f.engines or not set(f.engines) <= {"photo-warp", "speech-motion"},
     }  # fmt: skip
     return {rule for rule, is_broken in found.items() if is_broken}
 
@@ -285,7 +294,9 @@ def random_facts(dice: random.Random, make: Make) -> Facts:
             request_photo=odd(b"a registered photo", b"x"),
             request_voice=odd(b"a voice clip", b"y"),
             request_voice_synthetic=dice.random() < 0.3,
-            request_controls=Controls(size=odd(512, 720, 722, 1080), language=odd("en", "fr")),
+            request_controls=Controls(size=odd(512, 720, 722, 1080), language=odd("en", "fr"),
+                                      motion=odd("", "json", "glb")),
+            record_motion=dice.random() < 0.5,
             requester_roles=odd(frozenset({"researcher"}), frozenset(), frozenset({"auditor"}),
                                 frozenset({"researcher", "auditor"})),
             requester_approved=odd(True, False),
@@ -320,12 +331,14 @@ def random_facts(dice: random.Random, make: Make) -> Facts:
             likeness_other_distance=odd(0.8, 0.5, 0.49, 0.5002),
             likeness_deny_distance=odd(2.0, 0.6, 0.59, 0.6002),
             likeness_generator_mark=odd("", "FLUX"),
+            likeness_own_mark=odd("", "present"),
             utterance_milliseconds=odd(4000, 4001, 30000, 30001, 3000),
             utterance_speaker=odd("unknown", "match", "mismatch", "review"),
             utterance_problems=odd((), ("silent",)),
         ),
         production=dice.random() < 0.5,
         log_ready=odd(True, False),
+        engines=odd(("photo-warp", "speech-motion"), (), ("photo-warp", "recorded-motion@1")),
     )  # fmt: skip
 
 

@@ -72,7 +72,7 @@ def test_the_credential_binds_both_marks_to_the_asset_number(newsroom: Any) -> N
 
 
 def test_the_label_is_on_every_frame(newsroom: Any, make_scene: Any) -> None:
-    label = Label("AI-generated", "top-right", 320, 320)
+    label = Label("AI-generated", "bottom", 320, 320)
     plain = list(make_scene(1))
     film = read_film(io.BytesIO(newsroom.data))
     stride = len(plain) // len(film.frames)
@@ -120,7 +120,7 @@ def test_a_clock_that_wakes_up_is_waited_for(newsroom: Any, order: Any) -> None:
 
 @pytest.mark.usefixtures("from_draft")
 def test_a_signer_that_fails_leaves_nothing(newsroom: Any, order: Any) -> None:
-    def fail(sha256: str) -> None:
+    def fail(digest: str, rid: str) -> None:
         raise RuntimeError("the log is full")
 
     with pytest.raises(ManifestError, match="the log is full"):

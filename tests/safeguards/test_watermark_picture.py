@@ -25,7 +25,6 @@ from primafacie.safeguards.provenance.watermark import (
     PictureMarker,
     parse_soft_binding,
     read_picture,
-    read_spans,
     soft_binding_value,
 )
 
@@ -211,13 +210,6 @@ class TestReading:
         assert found is not None
         assert found.flip_x and not found.flip_y and not found.transposed
         assert found.scale_y == pytest.approx(448 / 360, rel=0.01)
-
-    def test_a_marked_piece_is_found_in_a_longer_file(
-        self, plain: list[np.ndarray], clip: list[np.ndarray]
-    ) -> None:
-        spans = read_spans([*plain, *clip, *clip, *plain], 8.0, [KEYS])
-        assert [span.reading.asset_number for span in spans] == [None, NUMBER, None]
-        assert (spans[1].start_s, spans[1].end_s) == (2.0, 6.0)
 
 
 class TestForging:

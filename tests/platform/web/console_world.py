@@ -69,6 +69,8 @@ def wav(seconds: float = 2.0, pitch: float = 180.0) -> bytes:
 class BlindInspector:
     """Makes a template out of the photos' digests: it sees nothing."""
 
+    model = "blind@" + "0" * 64
+
     def enrol(self, photos: list[bytes], least: int = 5) -> FaceTemplate:
         """A template that is near to no other."""
         digest = hashlib.sha256(b"".join(photos)).digest()
@@ -102,6 +104,7 @@ class BlindGate:
             consent=self._s.likenesses.find(request.consent_id),
             likeness=Likeness(1, 1, (), distance=0.1, best=True, margin=1.0),
             utterance=Utterance(2000), now=datetime.now(UTC), production=False, log_ready=True,
+            engines=("photo-warp", "speech-motion"),
         )  # fmt: skip
         policies = self._s.policies
         return policies.shipped.decide(facts, "generate", policies.activated()), facts
@@ -115,8 +118,13 @@ class BlindGate:
         }  # fmt: skip
         named = (("decision", decision.decision_id), ("policy_sha256", decision.policy_sha256))
         receipt = self._s.queue.record(LogEntry(Kind.DECISION_GENERATE, facts=named, **said))
-        permit = (*named, ("decision_leaf", receipt.index), ("permit_sha256", "0" * 64))
+        permit = (*named, ("decision_leaf", receipt.index), ("permit_sha256", "0" * 64),
+                  ("nonce", request.rid))  # fmt: skip
         self._s.queue.record(LogEntry(Kind.PERMIT_ISSUED, facts=permit, **said))
+        ledger = self._s.settings.ledger
+        ledger.parent.mkdir(exist_ok=True)
+        with ledger.open("a") as book:
+            book.write(f"1800000000 {request.rid}\n")
 
     def _release(self, request: Request, facts: Facts, decision: Allowed) -> Delivery:
         assert facts.consent is not None

@@ -144,13 +144,13 @@ def test_an_idle_session_ends(app: Flask, visit: Callable[..., Any]) -> None:
     assert browser.get("/log").headers["Location"] == "/sign-in"
 
 
-def test_a_session_ends_after_half_a_day_whatever_happens(
-    app: Flask, visit: Callable[..., Any]
-) -> None:
-    browser = visit("auditor")
-    with browser.client.session_transaction() as session:
-        session["began"] -= 12 * 3600 + 1
-    assert browser.get("/log").headers["Location"] == "/sign-in"
+def test_signing_out_ends_a_copied_cookie_too(app: Flask, visit: Callable[..., Any]) -> None:
+    browser, thief = visit("auditor"), app.test_client()
+    cookie = browser.client.get_cookie("pf_session")
+    thief.set_cookie("pf_session", cookie.value)
+    assert thief.get("/log").status_code == 200
+    browser.post("/sign-out")
+    assert thief.get("/log").headers["Location"] == "/sign-in"
 
 
 def test_signing_in_leads_back_to_the_page_and_never_off_the_site(
@@ -164,6 +164,20 @@ def test_signing_in_leads_back_to_the_page_and_never_off_the_site(
     with browser.client.session_transaction() as session:
         session["next"] = "//evil.invalid/"
     assert browser.sign_in(world.email("auditor")).headers["Location"] == "/"
+
+
+def test_two_admins_put_rules_in_force(world: Any, visit: Callable[..., Any]) -> None:
+    policies, admin = world.services.policies, visit("admin")
+    second = world.services.accounts.add(None, email="second@example.org", name="Second Admin",
+                                         password="a long and friendly password",
+                                         roles=["admin"])  # fmt: skip
+    assert admin.post("/policies/propose").status_code == 302
+    assert admin.post("/policies/activate").status_code == 403
+    other = visit()
+    other.sign_in("second@example.org")
+    assert other.post("/policies/activate").status_code == 302
+    assert policies.history()[0].activated_by == second.user_id
+    assert "Every set that was in force" in other.get("/policies").text
 
 
 def test_a_wrong_password_says_nothing_about_the_account(

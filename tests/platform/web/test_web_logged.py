@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from flask import Flask
 
 from primafacie.platform.errors import UnavailableError
 from primafacie.platform.requests import Requests
+from primafacie.platform.web.app import create_app
 from primafacie.platform.wiring import Services
 
 
@@ -157,3 +159,20 @@ def test_a_request_that_cannot_be_logged_does_not_exist(
     assert answer.status_code == 503
     after = len(town.world.services.requests.listed(town.world.account("researcher")))
     assert before == after
+
+
+@pytest.mark.parametrize(
+    ("proxies", "caller"), [(0, "192.0.2.1"), (1, "203.0.113.9"), (2, "198.51.100.7")]
+)
+def test_a_caller_is_whom_the_trusted_proxies_name_and_nobody_else(
+    world: Any, last_entry: Callable[..., Any], proxies: int, caller: str
+) -> None:
+    """The header is the caller's own writing, but for what our proxies put at its end."""
+    services = world.services
+    behind = replace(services, settings=services.settings.model_copy(update={"proxies": proxies}))
+    client = create_app(behind).test_client()
+    client.get(
+        "/nowhere", environ_base={"REMOTE_ADDR": "192.0.2.1"},
+        headers={"X-Forwarded-For": "10.0.0.1, 198.51.100.7, 203.0.113.9"},
+    )  # fmt: skip
+    assert last_entry().fact("source") == services.journal.source(caller)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from primafacie.platform.web import verdict
+from primafacie.platform.web.app import create_app
 from primafacie.safeguards.provenance.verdict import Level, Technique
 
 
@@ -21,7 +22,8 @@ def picture(png: Callable[..., bytes]) -> Callable[[int], bytes]:
 
 def files_of(world: Any) -> set[Path]:
     folder = world.services.settings.data_dir
-    return {p for p in folder.rglob("*") if p.is_file() and "primafacie.db" not in p.name}
+    kept = {p for p in folder.rglob("*") if p.is_file() and "primafacie.db" not in p.name}
+    return {p for p in kept if "memory" not in p.parts}  # the log's own memory of its heads
 
 
 def test_a_file_that_carries_nothing_is_not_called_real(
@@ -81,6 +83,126 @@ def test_too_many_at_once_are_asked_to_come_back(
     assert answer.status_code == 429 and "Wait a minute" in answer.text
 
 
+def test_who_comes_when_the_queue_is_full_is_sent_off_at_once(
+    visit: Callable[..., Any], picture: Callable[[int], bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Waiting would hold a thread: all of them held is a console that answers nobody."""
+    browser = visit()
+    monkeypatch.setattr(verdict, "PATIENCE", 600.0)
+    places = verdict.AT_ONCE + verdict.QUEUE
+    assert all(verdict._places.acquire(blocking=False) for _ in range(places))
+    try:
+        answer = browser.client.post(
+            "/api/v1/verify", data={"file": (io.BytesIO(picture(5)), "x.png")}
+        )
+        content = browser.client.post(
+            "/api/v1/c2pa/matches/byContent", data=picture(5), content_type="image/png"
+        )
+        plea = {
+            "name": "Grace", "contact": "grace@example.net", "signature": "Grace",
+            "statement": "It shows me, and I never agreed.", "in_good_faith": "on",
+            "sha256": "0" * 64,
+        }  # fmt: skip
+        asked = browser.post("/takedown", plea)
+        sent = browser.post(
+            "/takedown", plea | {"file": (io.BytesIO(picture(5)), "x.png"), "sha256": ""}
+        )
+    finally:
+        for _ in range(places):
+            verdict._places.release()
+    assert (answer.status_code, content.status_code) == (429, 429)
+    assert answer.headers["Retry-After"] == content.headers["Retry-After"] == "601"
+    assert asked.status_code == 200 and "We have your request" in asked.text, "a digest needs none"
+    assert sent.status_code == 200 and "Please keep it" in sent.text, "taken in all the same"
+    with verdict.turn():
+        pass  # every place was given back
+
+
+def test_one_address_cannot_have_everything_examined(
+    world: Any, picture: Callable[[int], bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verdict, "FILES", 2)
+    client = create_app(world.services).test_client()
+
+    def ask(path: str, address: str) -> Any:
+        return client.post(
+            path, data={"file": (io.BytesIO(picture(6)), "x.png")},
+            environ_base={"REMOTE_ADDR": address},
+        )  # fmt: skip
+
+    api = "/api/v1/verify"
+    answers = [ask(api, f"2001:db8::{last}") for last in (1, 2, 3)]
+    assert [a.status_code for a in answers] == [200, 200, 429]
+    assert int(answers[2].headers["Retry-After"]) >= 1
+    assert ask(api, "2001:db8:0:1::1").status_code == 200
+
+
 def test_every_level_and_technique_has_words() -> None:
     assert set(verdict.RUNGS) == set(Level)
     assert set(verdict.TECHNIQUES) == set(Technique)
+
+
+# what the page has beside the question ---------------------------------------------------------
+
+
+def test_the_checker_in_the_page_is_served_packed_and_typed(visit: Callable[..., Any]) -> None:
+    """Three megabytes instead of eight, and a type that browsers compile as it comes."""
+    import gzip
+
+    answer = visit().get("/static/vendor/c2pa_bg.wasm.gz")
+    assert answer.headers["Content-Type"] == "application/wasm"
+    assert answer.headers["Content-Encoding"] == "gzip"
+    assert gzip.decompress(answer.data)[:4] == b"\0asm"
+    assert "javascript" in visit().get("/static/vendor/c2pa-web.min.js").headers["Content-Type"]
+
+
+def test_anybody_may_have_the_public_keys_and_no_secret(
+    world: Any, visit: Callable[..., Any]
+) -> None:
+    answer = visit().get("/verify/trust.json")
+    roots = world.services.examiner.roots
+    assert (answer.json["claimRoot"], answer.json["timeRoot"]) == tuple(r.decode() for r in roots)
+    assert answer.json["logKeys"] == list(world.services.log.vkeys)
+    assert "PRIVATE" not in answer.text and len(answer.json["usages"]) == 3
+
+
+def test_programs_get_a_statement_that_holds(
+    visit: Callable[..., Any], picture: Callable[[int], bytes]
+) -> None:
+    from primafacie.platform.verdict_statement import read_key, read_verdict
+
+    client = visit().client
+    answer = client.post("/api/v1/verify", data={"file": (io.BytesIO(picture(3)), "x.png")})
+    key = read_key(client.get("/verify/trust.json").json["verdictKey"])
+    said = read_verdict(answer.json["statement"].encode(), key)
+    assert said.details == answer.json["details"]
+
+
+def test_feedback_is_logged_without_the_words_and_paced(
+    world: Any, visit: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from primafacie.platform.web.pace import Pace
+    from primafacie.platform.web.screens import verify
+
+    monkeypatch.setattr(verify, "feedback_pace", Pace(2, 600.0))
+    form = {"answer": "wrong", "file_sha256": "a" * 64, "text": "that is my cousin"}
+    browser = visit()
+    assert "Somebody will read it" in browser.post("/verify/feedback", form).text
+    page = world.services.logbook.query(world.account("auditor"), "kind:verify.feedback")
+    facts = page.entries[0].facts
+    assert (facts["answer"], facts["file_sha256"]) == ("wrong", "a" * 64)
+    assert "cousin" not in str(facts)
+    assert browser.post("/verify/feedback", form | {"file_sha256": "../x"}).status_code == 400
+    assert browser.post("/verify/feedback", form).status_code == 429
+
+
+def test_pace_forgets_in_time_and_counts_each_source_alone() -> None:
+    from primafacie.platform.web.pace import Pace
+
+    now = [0.0]
+    pace = Pace(2, 10.0, lambda: now[0])
+    assert [pace.take("a"), pace.take("a"), pace.take("a"), pace.take("b")] == [
+        True, True, False, True,
+    ]  # fmt: skip
+    now[0] = 10.5
+    assert pace.take("a")

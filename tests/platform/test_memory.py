@@ -1,0 +1,136 @@
+"""A database put back to an older copy is noticed: nothing that was withdrawn comes into force."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from primafacie.platform.errors import InputError, SettingsError, UnavailableError
+from primafacie.platform.memory import remember
+from primafacie.platform.wiring import Services
+from primafacie.safeguards.errors import ConsentError
+
+
+def copy(house: Any, to: Path) -> None:
+    """A backup: the database as it stands now."""
+    with house.services.database.engine.connect() as connection:
+        connection.exec_driver_sql("COMMIT")
+        connection.exec_driver_sql(f"VACUUM INTO '{to}'")
+
+
+def put_back(house: Any, backup: Path) -> None:
+    """The older copy in the place of the newest."""
+    house.services.close()
+    file = house.services.settings.data_dir / "primafacie.db"
+    for name in ("-wal", "-shm"):
+        file.with_name(file.name + name).unlink(missing_ok=True)
+    shutil.copy(backup, file)
+
+
+def test_a_copy_from_before_the_withdrawal_does_not_open(house: Any, tmp_path: Path) -> None:
+    consent_id, token = house.active()
+    copy(house, tmp_path / "backup.db")
+    house.services.consents.withdraw(token)
+    assert house.services.consents.show(house.steward, consent_id).state == "withdrawn"
+    put_back(house, tmp_path / "backup.db")
+    with pytest.raises(SettingsError, match="went back"):
+        Services.open(house.services.settings, house.watch)
+
+
+def test_a_copy_that_went_on_by_itself_does_not_open(house: Any, tmp_path: Path) -> None:
+    _, token = house.active()
+    copy(house, tmp_path / "backup.db")
+    house.services.consents.withdraw(token)
+    kept = house.services.settings.memory.read_bytes()
+    put_back(house, tmp_path / "backup.db")
+    house.services.settings.memory.unlink()
+    with Services.open(house.services.settings, house.watch) as again:
+        for number in range(20):
+            again.note_http("GET", f"/{number}", 404)
+    house.services.settings.memory.write_bytes(kept)
+    with pytest.raises(SettingsError, match="does not extend"):
+        Services.open(house.services.settings, house.watch)
+
+
+def test_under_a_running_house_nothing_is_signed_and_it_says_so(house: Any, tmp_path: Path) -> None:
+    _, token = house.active()
+    copy(house, tmp_path / "backup.db")
+    house.services.consents.withdraw(token)
+    put_back(house, tmp_path / "backup.db")
+    assert not house.services.journal.ready()
+    assert not house.services.health().ok
+    assert not house.services.logbook.verify(None).ok
+    with pytest.raises(UnavailableError, match="not the one that was signed"):
+        house.services.journal.publish()
+
+
+def test_the_newest_copy_opens(house: Any, tmp_path: Path) -> None:
+    _, token = house.active()
+    house.services.consents.withdraw(token)
+    copy(house, tmp_path / "backup.db")
+    put_back(house, tmp_path / "backup.db")
+    with Services.open(house.services.settings, house.watch) as again:
+        assert again.health().ok
+
+
+def test_a_damaged_memory_opens_nothing(house: Any) -> None:
+    house.active()
+    house.services.close()
+    house.services.settings.memory.write_bytes(b"{")
+    with pytest.raises(SettingsError, match="damaged"):
+        Services.open(house.services.settings, house.watch)
+
+
+def test_a_lost_memory_is_given_back_from_a_checkpoint_somebody_kept(house: Any) -> None:
+    house.active()
+    settings = house.services.settings
+    proof = house.services.logbook.prove(house.auditor, 3)
+    size = house.services.logbook.checkpoint().size
+    settings.memory.unlink()
+    assert remember(settings, proof).size == size
+    with pytest.raises(InputError, match="already knows"):
+        remember(settings, proof)
+
+
+@pytest.mark.parametrize("text", ["", "primafacie.example/log\n5\nAAAA\n\n— nobody x\n"])
+def test_what_our_log_did_not_sign_is_not_remembered(house: Any, text: str) -> None:
+    house.services.settings.memory.unlink(missing_ok=True)
+    with pytest.raises(InputError, match="no checkpoint of our log"):
+        remember(house.services.settings, text)
+
+
+def test_a_permit_spent_but_never_logged_is_a_finding(house: Any) -> None:
+    ledger = house.services.settings.ledger
+    ledger.parent.mkdir(parents=True)
+    ledger.write_text(f"1800000000 {'ab' * 16}\n")
+    report = house.services.logbook.verify(house.auditor)
+    assert not report.ok
+    assert "permit the log does not know" in report.problems[0]
+
+
+def test_a_claim_signed_but_never_logged_is_a_finding(house: Any) -> None:
+    book = house.services.settings.signatures
+    book.parent.mkdir(parents=True, exist_ok=True)
+    book.write_text('{"rid": "", "sha256": "' + "cd" * 32 + '"}\n')
+    report = house.services.logbook.verify(house.auditor)
+    assert "claim the log does not know" in report.problems[0]
+
+
+def test_a_permit_spent_twice_is_a_finding(house: Any) -> None:
+    ledger = house.services.settings.ledger
+    ledger.parent.mkdir(parents=True, exist_ok=True)
+    ledger.write_text(f"1800000000 {'ab' * 16}\n" * 2)
+    report = house.services.logbook.verify(house.auditor)
+    assert any("twice" in problem for problem in report.problems)
+
+
+def test_a_row_put_back_by_hand_is_not_believed(house: Any) -> None:
+    consent_id, token = house.active()
+    house.services.consents.withdraw(token)
+    with house.services.database.write() as tx:
+        tx.exec_driver_sql(f"UPDATE consents SET state = 'active' WHERE id = '{consent_id}'")
+    with pytest.raises(ConsentError, match="not that of the log"):
+        house.services.likenesses.find(consent_id)

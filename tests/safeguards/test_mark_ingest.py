@@ -1,0 +1,101 @@
+"""An upload that carries our own mark, or a generator's: known before anything is decided."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from primafacie.safeguards import inspector
+from primafacie.safeguards.errors import FaceError
+from primafacie.safeguards.face import Gallery
+from primafacie.safeguards.gate import _marks_seen
+from primafacie.safeguards.identify import reduced
+from primafacie.safeguards.provenance.watermark import MarkKeys, PictureMarker
+
+A: dict[str, Any] = runpy.run_path(str(Path(__file__).parents[1] / "robustness" / "attacks.py"))
+MASTER = b"a master secret for tests"
+EPOCHS = [MarkKeys.derive(MASTER, epoch) for epoch in (2, 1, 0)]
+NUMBER = 0x5EED0FA55E7123
+
+
+@pytest.fixture(scope="module")
+def frame() -> np.ndarray:
+    """One frame of a video of ours, of an older epoch."""
+    frames = A["talking"](A["drawn_portrait"](4, 640), 3)
+    marker = PictureMarker(EPOCHS[1], NUMBER)
+    marker.plan(frames)
+    return marker.apply(frames[0])
+
+
+def told(picture: np.ndarray) -> str:
+    grey = reduced(picture)
+    pixels = inspector.base64.b64encode(grey.tobytes()).decode()
+    size = {"height": grey.shape[0], "width": grey.shape[1]}
+    return inspector._own_mark({**size, "pixels": pixels}, EPOCHS)
+
+
+def test_a_frame_of_ours_is_known_by_its_asset_under_any_epoch(frame: np.ndarray) -> None:
+    assert told(frame) == f"{NUMBER:014x}"
+
+
+def test_a_cropped_enlarged_jpeg_of_a_frame_is_known_too(frame: np.ndarray) -> None:
+    cut = cv2.resize(frame[40:600, 50:610], (1000, 1000), interpolation=cv2.INTER_CUBIC)
+    assert told(A["jpeg"]([cut], 80)[0]) == f"{NUMBER:014x}"
+
+
+def test_a_photo_is_not_taken_for_ours() -> None:
+    assert told(A["drawn_portrait"](4, 640)) == ""
+
+
+@pytest.mark.parametrize(
+    "grey",
+    [
+        {"height": 0, "width": 5, "pixels": ""},
+        {"height": 10**9, "width": 10**9, "pixels": ""},
+        {"height": 9, "width": 9, "pixels": "AAAA"},
+        {"height": 9, "width": 9, "pixels": "not base64!"},
+    ],
+    ids=["empty", "huge", "too short", "not base64"],
+)
+def test_a_child_that_lies_about_its_picture_is_found_out(grey: dict[str, Any]) -> None:
+    with pytest.raises(ValueError):
+        inspector._own_mark(grey, EPOCHS)
+
+
+def test_an_inspector_without_keys_does_not_start() -> None:
+    with pytest.raises(FaceError, match="watermark keys"):
+        inspector.Inspector(must_hold=False, marks=())
+
+
+def test_a_photo_from_a_video_made_here_is_no_enrolment(monkeypatch: pytest.MonkeyPatch) -> None:
+    eyes = inspector.Inspector.__new__(inspector.Inspector)
+    seen = inspector.Seen(1, 1, (), "m", np.zeros(128, np.float32), "", own_mark="present")
+    monkeypatch.setattr(inspector.Inspector, "renew", lambda self: None)
+    monkeypatch.setattr(inspector.Inspector, "photo", lambda self, data: seen)
+    with pytest.raises(FaceError, match="made here"):
+        eyes.enrol([b"x"], least=1)
+
+
+def test_both_marks_reach_the_facts_and_the_log(make_facts: Any) -> None:
+    seen = inspector.Seen(0, 0, (), "m", None, "SDXL", own_mark="present")
+    likeness = seen.likeness("", Gallery.of("m", []), [])
+    assert (likeness.generator_mark, likeness.own_mark) == ("SDXL", "present")
+    facts = make_facts(likeness_generator_mark="SDXL", likeness_own_mark=f"{NUMBER:014x}")
+    assert facts.context()["face"]["own_mark"] == f"{NUMBER:014x}"
+    assert _marks_seen(facts) == (
+        ("photo_generator", "SDXL"),
+        ("photo_mark", f"{NUMBER:014x}"),
+    )
+
+
+@pytest.mark.slow
+def test_the_child_hands_over_what_the_search_needs(frame: np.ndarray) -> None:
+    data = cv2.imencode(".png", frame[:, :, ::-1])[1].tobytes()
+    answer = inspector._look(data)
+    seen = inspector._seen(answer, answer["model"], EPOCHS)
+    assert seen.own_mark == f"{NUMBER:014x}"
