@@ -135,6 +135,7 @@
       let left = task.seconds, late;
       const tooLate = new Promise((done) => { late = () => done("late"); });
       clock.hidden = false;
+      clock.textContent = `${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")}`;
       const ticking = setInterval(() => {
         left -= 1;
         clock.textContent = `${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")}`;
