@@ -83,6 +83,7 @@ def _text(
         yield "\n## Seen\n\n![Every sitter: source and five moments](face-sheet.png)\n"
         yield "The frame furthest from each source face, beside its source:\n"
         yield "![The worst frame of every sitter](face-worst.png)"
+        yield "\nWhat is wrong with each, in words: [face-weaknesses.md](face-weaknesses.md)."
     yield "\n![Apertures, blinks and identity](face-plots.png)"
 
 
