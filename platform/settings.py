@@ -128,7 +128,7 @@ class Settings(BaseSettings):
     max_video_bytes: int = Field(
         80_000_000, ge=10_000, le=500_000_000, description="Largest consent video, in bytes."
     )
-    queue: str = Field("cpu", pattern=r"[a-z0-9]{1,16}", description="Queue a worker serves.")
+    queue: str = Field("cpu", pattern=r"^[a-z0-9]{1,16}$", description="Queue a worker serves.")
     lease_seconds: float = Field(
         10.0, ge=1.0, le=300.0, description="A worker silent for so long has lost its request."
     )
