@@ -312,7 +312,7 @@ class Likenesses:
     def add_never_me(
         self, actor: Account, name: str, photos: Sequence[bytes], face: FaceGate
     ) -> str:
-        """Somebody asks never to be animated: a template, a name and how to reach them. Returns the id.
+        """Somebody asks never to be animated; the entry's id. Kept: a template, a name, an address.
 
         Raises FaceError for photos that will not do.
         """
