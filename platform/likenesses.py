@@ -247,17 +247,25 @@ class Likenesses:
         template: FaceTemplate,
     ) -> None:
         about = f"{consent_id}|{version}|{template.model}"
-        raw = np.asarray(template.vector, np.float32).tobytes()
         tx.execute(
             templates.insert().values(
                 consent_id=consent_id,
                 version=version,
-                model=template.model,
-                frames=template.frames,
-                vector_ct=self._subjects.seal(tx, subject_id, raw, about),
                 created_at=self._journal.clock(),
+                **self._sealed(tx, subject_id, template, about),
             )
         )
+
+    def _sealed(
+        self, tx: sa.Connection, subject_id: str, template: FaceTemplate, about: str
+    ) -> dict[str, Any]:
+        """The columns of a template, its vector under the subject's key."""
+        raw = np.asarray(template.vector, np.float32).tobytes()
+        return {
+            "model": template.model,
+            "frames": template.frames,
+            "vector_ct": self._subjects.seal(tx, subject_id, raw, about),
+        }
 
     def enrolled(self, tx: sa.Connection, row: Any) -> bool:
         """Is there a template of this version?"""
@@ -296,15 +304,12 @@ class Likenesses:
         """Put this template on the never-me list; the entry's id."""
         entry_id = uuid.uuid4().hex
         about = f"never|{entry_id}|{template.model}"
-        raw = np.asarray(template.vector, np.float32).tobytes()
         tx.execute(
             never_me.insert().values(
                 id=entry_id,
                 subject_id=subject_id,
-                model=template.model,
-                frames=template.frames,
-                vector_ct=self._subjects.seal(tx, subject_id, raw, about),
                 added_at=self._journal.clock(),
+                **self._sealed(tx, subject_id, template, about),
             )
         )
         return entry_id

@@ -10,10 +10,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from importlib import import_module
 from typing import Final
 
 import click
+
+from primafacie.platform.cli.lazy import Lazy
 
 # Before numpy is imported anywhere: with more threads than one, the linear algebra of the worker
 # and of its children get in each other's way, and small searches take many times as long.
@@ -45,23 +46,7 @@ COMMANDS: Final = {
 DONE, FAILED, REFUSED, BAD_INPUT, UNVERIFIED = 0, 1, 2, 3, 4
 
 
-class Commands(click.Group):
-    """A group that imports a command when it is asked for."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names, in the order of the table."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command, imported now; None for a name there is not."""
-        if cmd_name not in COMMANDS:
-            return None
-        module = import_module(f"primafacie.platform.cli.{COMMANDS[cmd_name]}")
-        command: click.Command = getattr(module, cmd_name)
-        return command
-
-
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Lazy, table=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="primafacie")
 def cli() -> None:
     """Talking faces with consent first, marked, signed and logged."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import Final
 
 import click
+
+from primafacie.platform.cli.lazy import Lazy
 
 #: benchmark -> module in this folder. The command's object bears the same name.
 BENCHMARKS: Final = {
@@ -18,22 +19,6 @@ BENCHMARKS: Final = {
 }
 
 
-class Benchmarks(click.Group):
-    """A group that imports a benchmark when it is asked for."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names, in the order of the table."""
-        return list(BENCHMARKS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The benchmark, imported now; None for a name there is not."""
-        if cmd_name not in BENCHMARKS:
-            return None
-        module = import_module(f"primafacie.platform.cli.{BENCHMARKS[cmd_name]}")
-        command: click.Command = getattr(module, cmd_name)
-        return command
-
-
-@click.group("bench", cls=Benchmarks)
+@click.group("bench", cls=Lazy, table=BENCHMARKS)
 def bench() -> None:
     """Measure, each figure against a named baseline in the same run."""

@@ -13,32 +13,13 @@ from scipy import signal
 from primafacie.safeguards.errors import MarkError
 from primafacie.safeguards.provenance.reencode import encode_sound_again
 from primafacie.safeguards.provenance.schemes.lattice_sound import SoundPattern, lay_sound
+from primafacie.safeguards.provenance.sound_benchmark import voice as sung
 from primafacie.safeguards.provenance.watermark import MarkKeys, mark_sound, read_sound
 
 KEYS = MarkKeys.derive(b"a master secret for tests", 1)
 NUMBER = 0xABCDEF_DEADBEEF
 LOW = 0xDEADBEEF
 RATE = 48_000
-
-
-def sung(seconds: float, seed: int = 0) -> np.ndarray:
-    """A voice of nobody: a gliding buzz through moving formants, with breath and pauses."""
-    rng = np.random.default_rng(seed)
-    count = int(seconds * 16_000)
-    t = np.arange(count) / 16_000
-    pitch = 120 + 25 * np.sin(2 * np.pi * 0.7 * t + seed) + 10 * np.sin(2 * np.pi * 2.3 * t)
-    phase = 2 * np.pi * np.cumsum(pitch) / 16_000
-    source = np.sum([np.cos(k * phase) / k for k in range(1, 45)], axis=0)
-    source += 0.3 * rng.normal(size=count)
-    out = np.zeros(count)
-    for start in range(0, count, 1600):
-        piece = source[start : start + 1600]
-        for centre in rng.uniform((300, 900, 2200, 3300), (800, 2000, 3000, 4500)):
-            band = signal.butter(2, (0.88 * centre, 1.12 * centre), "bandpass", fs=16_000)
-            out[start : start + 1600] += signal.lfilter(*band, piece)
-    loud = 0.55 + 0.45 * np.sin(2 * np.pi * 3.1 * t + seed)
-    voice = signal.resample_poly(out * loud, 3, 1)
-    return (0.5 * voice / np.abs(voice).max()).astype(np.float32)
 
 
 @pytest.fixture(scope="module")
