@@ -265,6 +265,19 @@ def cosignatures(tx: Tx, size: int) -> list[str]:
     return [_note(line) for line in tx.scalars(query)]
 
 
+def cosigned(tx: Tx, name: str, key_id: str) -> tuple[int, str] | None:
+    """(size, note with its line) of the newest checkpoint this witness's key cosigned, or None."""
+    row, head = tables.log_cosignature.c, tables.log_checkpoint.c
+    mine = (
+        select(row.size, row.line, head.note)
+        .join(tables.log_checkpoint, head.size == row.size)
+        .where(row.name == name, row.key_id == key_id)
+        .order_by(row.size.desc())
+    )
+    found = tx.execute(mine.limit(1)).first()
+    return None if found is None else (found.size, _note(found.note) + _note(found.line))
+
+
 def outcomes(tx: Tx, rids: Sequence[str]) -> dict[str, str]:
     """rid → kind of the outcome it already has, for those that have one."""
     row = tables.log_index.c
