@@ -31,6 +31,10 @@ ACCEPT: Final = 0.76
 REVIEW: Final = 0.65
 #: Seconds of speech below which nothing is said. At 3 s one genuine clip in eight fails.
 LEAST_SPEECH: Final = 5.0
+#: Two groups of looks at one clip less alike than this are two people. Chosen on eight recorded
+#: readers in six languages; of 70 clips of 12 to 30 s by seven others none was parted, and of 126
+#: clips that joined two of them one in six was taken for one voice.
+PARTED: Final = 0.70
 DIMENSIONS: Final = 256
 UNKNOWN, MATCH, NEAR, MISMATCH = "unknown", "match", "review", "mismatch"
 
@@ -38,6 +42,8 @@ RATE: Final = 16_000
 _WINDOW, _HOP, _BANDS = 400, 160, 40
 _PART: Final = 160  # frames of one look of the network: 1.6 s
 _STEP: Final = 77  # frames from one look to the next: 1.3 looks a second
+_LOOK, _LOOK_STEP = 2 * RATE, RATE  # samples of a look for a second voice, and to the next look
+_FEWEST_LOOKS: Final = 2  # of one person
 _LEVEL: Final = 10 ** (-30 / 20)  # RMS of speech the network was trained on
 _WEIGHTS: Final = "39373b86598fa3da9fcddee6142382efe09777e8d37dc9c0561f41f0070f134e"
 
@@ -55,11 +61,18 @@ class SpeakerVerifier(Protocol):
 @dataclass(frozen=True, slots=True)
 class Voiceprint:
     """What was heard of a voice in one clip. vector is None without a verifier, or where too little
-    was said. seconds: of speech."""
+    was said. seconds: of speech. unity: how alike the two most different voices in it are, -1 to 1;
+    None where that is not known."""
 
     seconds: float
     model: str = ""
     vector: Floats | None = field(repr=False, default=None)
+    unity: float | None = None
+
+    @property
+    def several(self) -> bool:
+        """Whether two people were heard for sure; False also where nobody could tell."""
+        return self.unity is not None and self.unity < PARTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +103,28 @@ def listen(pcm: Floats, verifier: SpeakerVerifier | None) -> Voiceprint:
     seconds = len(speech) / RATE
     if verifier is None or seconds < LEAST_SPEECH:
         return Voiceprint(seconds)
-    return Voiceprint(seconds, verifier.model, verifier.embed(speech))
+    return Voiceprint(seconds, verifier.model, verifier.embed(speech), unity(speech, verifier))
+
+
+def unity(speech: Floats, verifier: SpeakerVerifier) -> float:
+    """How alike the two most different voices in speech without pauses are, -1 to 1: the cosine
+    between the means of two groups of looks, parted by two-means from the two least alike looks.
+    1 where no second voice holds for _FEWEST_LOOKS."""
+    starts = range(0, max(1, len(speech) - _LOOK + 1), _LOOK_STEP)
+    looks = np.stack([verifier.embed(speech[at : at + _LOOK]) for at in starts])
+    i, j = np.unravel_index(int((looks @ looks.T).argmin()), (len(looks), len(looks)))
+    one, other = looks[i], looks[j]
+    for _ in range(12):
+        ones = looks @ one >= looks @ other
+        if min(int(ones.sum()), int((~ones).sum())) < _FEWEST_LOOKS:
+            return 1.0
+        one, other = _mean(looks[ones]), _mean(looks[~ones])
+    return float(one @ other)
+
+
+def _mean(looks: Floats) -> Floats:
+    mean = looks.mean(axis=0)
+    return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-9), np.float32)
 
 
 def spoken(pcm: Floats) -> Floats:

@@ -39,6 +39,11 @@ _CHANGE_PENALTY: Final = -1.0
 _SHORTEST_FREE: Final = 3
 #: log-probability taken from every phone where nobody was heard to speak.
 _UNHEARD: Final = 2.0
+#: A frame louder than this (dB below the loud frames) is less likely silence than the network
+#: thinks: by so much log-probability a dB, and at most so much. Synthetic voices stop, people fade.
+_AUDIBLE: Final = -40.0
+_PER_DB: Final = 0.15
+_MOST_AUDIBLE: Final = 4.0
 #: At most this many states are searched in each frame of a long text.
 _BAND: Final = 2400
 
@@ -94,6 +99,14 @@ def _chain(words: Sequence[Spelled]) -> _Chain:
         np.array(columns[0]), np.array(columns[1]), np.array(columns[2]), np.array(columns[3]),
         np.array(columns[4]), np.array(columns[5]),
     )  # fmt: skip
+
+
+def audible(log_post: Floats, loudness: Floats) -> Floats:
+    """log_post (T, 26) with silence made less likely where there is sound (mel.loudness, (T,))."""
+    out = log_post.copy()
+    out[:, SIL] -= np.clip((loudness - _AUDIBLE) * _PER_DB, 0, _MOST_AUDIBLE)
+    total = np.log(np.exp(out).sum(axis=1, keepdims=True))
+    return np.asarray(out - total, np.float32)
 
 
 def align(log_post: Floats, speech: Mask, words: Sequence[Spelled], net: Net) -> Alignment | None:

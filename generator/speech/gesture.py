@@ -28,9 +28,9 @@ Floats = NDArray[np.float32]
 #: Everything here is made at this rate and then read off at the video's.
 RATE: Final = 50
 #: Standard deviation of the wander in degrees: yaw, pitch, roll.
-SPREAD: Final = (2.95, 1.8, 1.15)
+SPREAD: Final = (2.75, 1.7, 1.1)
 #: The wander's power falls from here on, in Hz, and is gone above _CUT.
-_CORNER: Final = 0.42
+_CORNER: Final = 0.46
 _CUT: Final = 5.0
 _KERNEL: Final = 12.0
 #: Standard deviation of the new position taken after a pause.

@@ -7,12 +7,13 @@ Frame i is centred at (i + 0.5) * 10 ms; 25 ms Hann windows, 512-point FFT, 48 b
 from __future__ import annotations
 
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
+Mask = NDArray[np.bool_]
 
 RATE: Final = 16_000
 HOP: Final = 160
@@ -93,16 +94,20 @@ class Live:
         return out
 
 
-def normalised(mel_power: Floats) -> Floats:
-    """Log, floored 60 dB under the loud frames, minus each band's mean over the sounding ones."""
+def normalised(mel_power: Floats, near: Mask | None = None) -> Floats:
+    """Log, floored 60 dB under the loud frames, minus each band's mean over the sounding ones.
+
+    near: (T,), near speech; only there are loud and sounding frames looked for, so that minutes of
+    silence around a sentence change nothing.
+    """
     log = np.log(mel_power + 1e-10)
     if not len(log):
         return np.asarray(log, np.float32)
-    peak = float(np.percentile(log.max(axis=1), 98))
-    log = np.maximum(log, peak - 14)
-    level = log.mean(axis=1)
+    log = np.maximum(log, float(np.percentile(_among(log, near).max(axis=1), 98)) - 14)
+    heard = _among(log, near)
+    level = heard.mean(axis=1)
     sounding = level >= float(np.percentile(level, 95)) - 7
-    return np.asarray((log - log[sounding].mean(axis=0)) / 3, np.float32)
+    return np.asarray((log - heard[sounding].mean(axis=0)) / 3, np.float32)
 
 
 def features(pcm: Floats) -> Floats:
@@ -110,9 +115,16 @@ def features(pcm: Floats) -> Floats:
     return normalised(power(pcm))
 
 
-def loudness(mel_power: Floats) -> Floats:
-    """Level of each frame in dB below the clip's loud frames, (T,), 0 to -60."""
+def loudness(mel_power: Floats, near: Mask | None = None) -> Floats:
+    """Level of each frame in dB below the loud frames of the clip, or of those `near` speech, (T,),
+    0 to -60."""
     level = 10 * np.log10(mel_power.sum(axis=1) + 1e-10)
     if not len(level):
         return np.asarray(level, np.float32)
-    return np.asarray(np.clip(level - float(np.percentile(level, 98)), -60, 0), np.float32)
+    loud = float(np.percentile(_among(level, near), 98))
+    return np.asarray(np.clip(level - loud, -60, 0), np.float32)
+
+
+def _among(rows: NDArray[Any], near: Mask | None) -> NDArray[Any]:
+    """The rows near speech, all of them where there are none."""
+    return rows if near is None or not near.any() else rows[near]

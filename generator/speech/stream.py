@@ -80,28 +80,45 @@ class Spread:
 
 
 class _Colour:
-    """mel.normalised with the statistics of the speech so far."""
+    """mel.normalised and mel.loudness with the statistics of the speech so far."""
 
     def __init__(self) -> None:
         self._peak = Spread(-36, 16, 0.1)
         self._level = Spread(-36, 16, 0.1, BANDS)
+        self._power = Spread(-140, 90, 0.5)
 
     def add(self, log: Floats, spoken: Mask) -> None:
-        for row, said in zip(log, spoken, strict=True):
-            weight = 1.0 if said else _UNSPOKEN
-            self._peak.add(float(row.max()), weight)
-            self._level.add(float(row.mean()), weight, row)
+        weights = np.where(spoken, 1.0, _UNSPOKEN)
+        for row, power, weight in zip(log, _decibels(log), weights, strict=True):
+            self._peak.add(float(row.max()), float(weight))
+            self._power.add(float(power), float(weight))
+        # Bands that hold nothing, as a telephone's upper ones, count as they are heard: floored.
+        for row, weight in zip(np.maximum(log, self._floor), weights, strict=True):
+            self._level.add(float(row.mean()), float(weight), row)
         fade = float(np.exp(-len(log) / _MEMORY))
-        self._peak.fade(fade)
-        self._level.fade(fade)
+        for spread in (self._peak, self._level, self._power):
+            spread.fade(fade)
+
+    @property
+    def _floor(self) -> float:
+        return self._peak.percentile(98) - 14
+
+    def loudness(self, log: Floats) -> Floats:
+        loud = _decibels(log) - self._power.percentile(98)
+        return np.asarray(np.clip(loud, -60, 0), np.float32)
 
     def normalised(self, log: Floats) -> Floats:
-        floor = self._peak.percentile(98) - 14
+        floor = self._floor
         weight, total = self._level.above(self._level.percentile(95) - 7)
         heard = total / max(weight, 1e-9)
         assumed = _COLOUR + heard.mean()
         mean = (_ASSUMED * assumed + weight * heard) / (_ASSUMED + weight)
         return np.asarray((np.maximum(log, floor) - mean) / 3, np.float32)
+
+
+def _decibels(log: Floats) -> Floats:
+    """Level of each frame of log mel power, (T,)."""
+    return np.asarray(10 * np.log10(np.exp(log).sum(axis=1) + 1e-14), np.float32)
 
 
 class _Gain:
@@ -216,8 +233,10 @@ class Listener:
             return
         again = self._known - new - net.AHEAD - 2
         start = max(self._first, (again - net.BEHIND) // 2 * 2)
-        heard = self._colour.normalised(self._log[start - self._first :])
-        opinion = net.log_posteriors(heard, self._net)
+        log = self._log[start - self._first :]
+        opinion = align.audible(
+            net.log_posteriors(self._colour.normalised(log), self._net), self._colour.loudness(log)
+        )
         keep = max(again, self._first)
         self._opinion = np.concatenate(
             (self._opinion[: keep - self._first], opinion[keep - start :])

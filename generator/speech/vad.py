@@ -25,8 +25,12 @@ Floats = NDArray[np.float32]
 CHUNK: Final = 512
 _CONTEXT: Final = 64
 _HIDDEN: Final = 128
+#: A stretch of speech may begin here and ends below OFF: on a long sung vowel the network slowly
+#: forgets that it heard a voice, in a pause at once. It counts only if the network was ever SURE in
+#: it: music, animals and machines seldom get that far, speech always does.
 ON: Final = 0.5
-OFF: Final = 0.3
+OFF: Final = 0.2
+SURE: Final = 0.9
 #: Speech is taken to begin this long before the network is sure, and to end this long after.
 PRE_ROLL: Final = 0.060
 HANG_OVER: Final = 0.120
@@ -37,6 +41,14 @@ class Segment(NamedTuple):
 
     start: float
     end: float
+
+
+class _Stretch(NamedTuple):
+    """Perhaps somebody speaks from start to end; top: the network's highest opinion of it."""
+
+    start: float
+    end: float
+    top: float
 
 
 @cache
@@ -214,7 +226,8 @@ class Watch:
         self._before = np.zeros(CHUNK, np.float32)
         self._chunks = 0
         self._since: float | None = None
-        self._found: list[Segment] = []
+        self._top = 0.0
+        self._found: list[_Stretch] = []
 
     @property
     def known(self) -> float:
@@ -234,43 +247,44 @@ class Watch:
         at = self.known
         self._chunks += 1
         if self._since is None and chance >= ON:
-            self._since = at
+            self._since, self._top = at, 0.0
         elif self._since is not None and chance < OFF:
-            self._found = [*self._found[-8:], Segment(self._since, at)]
+            self._found = [*self._found[-8:], _Stretch(self._since, at, self._top)]
             self._since = None
+        self._top = max(self._top, chance)
 
     def segments(self) -> tuple[Segment, ...]:
         """The last places of speech, padded and joined as in `segments`; one that goes on has no
         end yet (infinity)."""
-        going = [] if self._since is None else [Segment(self._since, np.inf)]
+        going = [] if self._since is None else [_Stretch(self._since, np.inf, self._top)]
         return _padded([*self._found, *going], np.inf)
 
 
 def segments(pcm: Floats) -> tuple[Segment, ...]:
     """Where somebody speaks in 16 kHz sound, pre-roll and hang-over included, none overlapping."""
-    found: list[Segment] = []
-    start: float | None = None
+    found: list[_Stretch] = []
+    start: int | None = None
     chance = probabilities(pcm)
-    for i, p in enumerate(chance):
+    for i, p in enumerate((*chance, 0.0)):
         if start is None and p >= ON:
-            start = i * CHUNK / RATE
+            start = i
         elif start is not None and p < OFF:
-            found.append(Segment(start, i * CHUNK / RATE))
+            end = min(i * CHUNK, len(pcm)) / RATE
+            found.append(_Stretch(start * CHUNK / RATE, end, float(chance[start:i].max())))
             start = None
-    if start is not None:
-        found.append(Segment(start, len(pcm) / RATE))
     return _padded(found, len(pcm) / RATE)
 
 
-def _padded(found: list[Segment], duration: float) -> tuple[Segment, ...]:
-    merged: list[Segment] = []
-    for start, end in found:
+def _padded(found: list[_Stretch], duration: float) -> tuple[Segment, ...]:
+    """Stretches with their margins, joined where they touch, that were speech for sure."""
+    merged: list[_Stretch] = []
+    for start, end, top in found:
         start, end = max(0.0, start - PRE_ROLL), min(duration, end + HANG_OVER)
         if merged and start <= merged[-1].end:
-            merged[-1] = Segment(merged[-1].start, end)
+            merged[-1] = _Stretch(merged[-1].start, end, max(merged[-1].top, top))
         else:
-            merged.append(Segment(start, end))
-    return tuple(merged)
+            merged.append(_Stretch(start, end, top))
+    return tuple(Segment(start, end) for start, end, top in merged if top >= SURE)
 
 
 def mask(found: tuple[Segment, ...], frames: int) -> NDArray[np.bool_]:

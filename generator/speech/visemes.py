@@ -34,7 +34,10 @@ SHORT_PAUSE: Final = 0.6
 _REST: Final = 0.02
 _PARTED: Final = 0.09
 _ATTACK: Final = 0.060
-_RELEASE: Final = 0.090
+_RELEASE: Final = 0.160
+#: Voice activity lasts this much longer than the last phone at most: its hang-over and the time it
+#: needs to be sure. In it the lips shut already.
+_TRAILING: Final = 0.35
 #: The lips of a stop part at its burst, about here in the phone; nasals hold to the end.
 _CLOSURE_SHARE: Final = 0.8
 #: Jaw opening a sealed mouth may keep behind its lips.
@@ -139,6 +142,17 @@ def _with_silences(spans: Sequence[Span], frames: int) -> list[Span]:
     return out
 
 
+def voiced(spans: Sequence[Span], speech: Mask) -> Mask:
+    """Speech without what follows the last phone of each stretch, (T,)."""
+    out = speech.copy()
+    edges = np.flatnonzero(np.diff(speech.astype(np.int8), prepend=0, append=0))
+    for start, end in edges.reshape(-1, 2):
+        last = max((s.end for s in spans if start < s.end <= end), default=end)
+        if end - last <= _TRAILING * FRAME_RATE:
+            out[last:end] = False
+    return np.asarray(out, np.bool_)
+
+
 def gate(speech: Mask) -> Floats:
     """How far the mouth may move, 0 to 1, (T,)."""
     level = speech.astype(np.float32)
@@ -194,6 +208,7 @@ def shaped(
     shape[:, CLOSE:] = dominant[:, CLOSE:]
     shape[:, JAW] = _widened(shape[:, JAW]) * (1 - 0.85 * shape[:, CLOSE])
     shape[:, CLOSE] = _decided(shape[:, CLOSE])
+    speech = voiced(spans, speech)
     shape *= gate(speech)[:, None]
     rest = _REST + (_PARTED - _REST) * (_parted(speech) if parted is None else parted)
     shape[:, JAW] = np.maximum(shape[:, JAW], rest * (1 - shape[:, CLOSE]))

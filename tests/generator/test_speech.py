@@ -71,6 +71,35 @@ def test_speech_is_found_where_it_is():
     assert found[-1].end < 1 + len(pcm) / 16_000 + 0.1
 
 
+def test_a_song_keeps_the_mouth_open() -> None:
+    assert benchmark.sung_share() > 0.9
+
+
+def test_a_voice_that_was_never_sure_is_none() -> None:
+    unsure, sure = vad._Stretch(1.0, 2.0, vad.SURE - 0.01), vad._Stretch(4.0, 5.0, vad.SURE)
+    assert [s.start for s in vad._padded([unsure, sure], 9.0)] == [sure.start - vad.PRE_ROLL]
+    near = vad._Stretch(2.1, 3.0, vad.SURE)  # joined to what it follows at once
+    assert len(vad._padded([unsure, near], 9.0)) == 1
+
+
+def test_a_minute_of_silence_around_a_sentence_changes_nothing_in_it() -> None:
+    pcm = spoken(RIGHT)
+    quiet = np.zeros(30 * 16_000, np.float32)
+    alone, amid = (
+        hearing.hear(sound, RIGHT) for sound in (pcm, np.concatenate([quiet, pcm, quiet]))
+    )
+    assert amid.source == alone.source == "transcript"
+    assert abs(amid.confidence - alone.confidence) < 0.05
+
+
+def test_what_sounds_is_no_silence() -> None:
+    count = len(phones.CLASSES)
+    even = np.full((2, count), -np.log(count), np.float32)
+    heard = np.exp(align.audible(even, np.array([0.0, -55.0], np.float32)))
+    assert heard[0, phones.SIL] < 0.1 * heard[1, phones.SIL]
+    assert np.allclose(heard.sum(1), 1) and np.allclose(heard[1], 1 / count)
+
+
 @pytest.mark.parametrize("kind", sorted(nonspeech(0.1)))
 def test_nobody_speaks_in_noise_and_music(kind):
     assert vad.segments(nonspeech(5.0)[kind]) == ()

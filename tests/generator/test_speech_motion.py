@@ -9,11 +9,12 @@ import pytest
 from scipy.signal import butter, filtfilt, welch
 
 from primafacie.generator import espeak, permit
-from primafacie.generator.controls import EMOTIONS, Controls, PoseKey
+from primafacie.generator.controls import EMOTIONS, REGIONS, Controls, PoseKey
 from primafacie.generator.engines.speech_motion import SpeechMotion
 from primafacie.generator.errors import PermitError
 from primafacie.generator.motion import ARKIT_52, MAX_PITCH, MAX_ROLL, MAX_YAW, MotionTrack
 from primafacie.generator.speech.benchmark import SENTENCES, nonspeech
+from primafacie.generator.take import repeats
 from primafacie.generator.voice import Voice, decode, from_pcm
 
 TEXTS = {
@@ -296,6 +297,17 @@ def test_the_eyes_stay_on_the_viewer_while_the_head_turns(admission, minute):
     assert np.corrcoef(track.gaze[:, 0], track.pose[:, 0])[0, 1] < -0.5
 
 
+@pytest.mark.slow
+def test_ten_minutes_never_repeat_themselves_though_the_speech_does(admission, minute):
+    """One minute said ten times over: the head is never again where it was in the same way."""
+    ten = Voice(np.tile(minute.pcm16k, 10), minute.native[:0], 600.0)
+    track = SpeechMotion().drive(admission, ten, Controls(seed=4))
+    assert repeats(track.pose[:, :3], track.fps) < 0.3
+    assert repeats(track.gaze, track.fps) < 0.3
+    looped = np.tile(track.pose[: 60 * 25, :3], (10, 1))
+    assert repeats(looped, track.fps) > 0.99
+
+
 def test_brows_and_nods_come_with_the_voice_and_not_without(admission, minute):
     talking = SpeechMotion().drive(admission, minute, Controls())
     humming = SpeechMotion().drive(
@@ -368,23 +380,38 @@ def test_each_emotion_shows_and_grows_with_its_intensity_and_lips_still_seal(adm
     assert np.abs(mean[2] - mean[0]).sum() > 1.5 * np.abs(mean[1] - mean[0]).sum()
 
 
-@pytest.mark.parametrize(
-    ("region", "moves"),
-    [("lips", "jawOpen"), ("expression", "browInnerUp"), ("eyes", "eyeBlinkLeft"), ("pose", "")],
-)
-def test_only_the_chosen_region_moves_and_moves_as_before(admission, region, moves):
-    voice = voice_of(TALK)
-    whole = SpeechMotion().drive(admission, voice, Controls())
+MOUTH = ("mouth", "jaw", "tongue")
+BELONG = {"lips": MOUTH, "expression": ("brow",), "eyes": ("eye",), "pose": ()}
+
+
+@pytest.mark.parametrize("region", BELONG)
+def test_only_the_chosen_region_moves_and_moves_as_before(admission, region):
+    voice = voice_of("Hello my friend, we talk about the weather.")
+    # Eyes undo a turn of the head only where it is shown.
+    every = REGIONS if region == "pose" else ("lips", "expression", "eyes")
+    whole = SpeechMotion().drive(admission, voice, Controls(regions=every))
     part = SpeechMotion().drive(admission, voice, Controls(regions=(region,)))
-    mouth = ("mouth", "jaw", "tongue")
-    prefix = {"lips": mouth, "expression": ("brow",), "eyes": ("eye",), "pose": ("-",)}
     for name in ARKIT_52:
-        if not name.startswith(prefix[region]):
-            assert part.column(name).max() == 0
-    if moves:
-        assert np.array_equal(part.column(moves), whole.column(moves))
-    still = np.abs(part.pose[:, :5]).max() == 0
-    assert still == (region != "pose")
+        mine = name.startswith(BELONG[region]) if BELONG[region] else False
+        expected = whole.column(name) if mine else np.zeros(len(part))
+        assert np.array_equal(part.column(name), expected), name
+    still = np.tile(np.float32([0, 0, 0, 0, 0, 1]), (len(part), 1))
+    assert np.array_equal(part.pose, whole.pose if region == "pose" else still)
+    assert np.array_equal(part.gaze, np.zeros_like(part.gaze)) == (region != "eyes")
+
+
+def test_a_mask_leaves_exactly_nothing_of_what_else_was_asked_for(admission):
+    """Emotion, gaze, pose keys and amplitude are of other regions; distance is the camera's."""
+    asked = Controls(
+        regions=("lips",), emotion="angry", intensity=1, gaze=(12, -5), amplitude=1.5,
+        pose=(PoseKey(0.5, 10, 5, 3),), distance=0.8,
+    )  # fmt: skip
+    voice = voice_of(TALK)
+    track = SpeechMotion().drive(admission, voice, asked)
+    plain = SpeechMotion().drive(admission, voice, Controls(regions=("lips",)))
+    assert np.array_equal(track.coeffs, plain.coeffs)
+    assert not track.gaze.any() and not track.pose[:, :5].any()
+    assert np.array_equal(track.pose[:, 5], np.full(len(track), np.float32(1 / 0.8)))
 
 
 # ---- speed -------------------------------------------------------------------------------------

@@ -14,7 +14,17 @@ from primafacie.generator.controls import Controls, PoseKey
 from primafacie.generator.engines.speech_motion import SpeechMotion, SpeechStream
 from primafacie.generator.errors import EngineError, PermitError
 from primafacie.generator.motion import COLUMN, MotionTrack
-from primafacie.generator.speech import align, gaze, gesture, mel, net, prosody, vad
+from primafacie.generator.speech import (
+    align,
+    benchmark,
+    gaze,
+    gesture,
+    hearing,
+    mel,
+    net,
+    prosody,
+    vad,
+)
 from primafacie.generator.speech.benchmark import nonspeech
 from primafacie.generator.voice import Voice, from_pcm
 
@@ -116,6 +126,17 @@ def test_a_live_mouth_closes_on_most_p_b_and_m(admission):
             if p.ipa.lstrip("ˈˌ")[:1] in {"p", "b", "m"}
         ]
         assert np.mean(sealed) >= 0.8
+
+
+def test_a_telephones_band_is_heard_live_as_it_is_in_a_whole_clip(sound):
+    narrow = resample_poly(resample_poly(sound, 1, 2), 2, 1).astype(np.float32)
+    clip = benchmark.Truth(narrow, (), TEXT, "en")
+    frames = len(narrow) // mel.HOP
+    live, whole = (
+        align.VISEME[benchmark._labels(spans, frames)]
+        for spans in (benchmark._live(clip), hearing.hear(narrow, language="").spans)
+    )
+    assert (live == whole).mean() > 0.6
 
 
 def test_sound_that_starts_200_ms_later_moves_200_ms_later(admission, sound):
