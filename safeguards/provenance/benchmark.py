@@ -126,7 +126,7 @@ def run(
     reports = [_run_ours(frames, attacks, preset)]
     for method in baselines:
         tell(f"{clip}: {reports[-1].method} done, {method} follows")
-        reports.append(_run_baseline(frames, attacks, method))
+        reports.append(baseline(frames, attacks, method))
     return BenchmarkReport(clip, encode_ms, tuple(reports))
 
 
@@ -165,9 +165,8 @@ def _run_ours(frames: Sequence[Frame], attacks: Sequence[Attack], preset: Preset
     )
 
 
-def _run_baseline(
-    frames: Sequence[Frame], attacks: Sequence[Attack], method: Method
-) -> MethodReport:
+def baseline(frames: Sequence[Frame], attacks: Sequence[Attack], method: Method) -> MethodReport:
+    """Return how one of the package's methods fares with a clip (frames uint8 (H, W, 3))."""
     sampled = _SAMPLED.get(method)
     voters = 1 if sampled else _VOTERS
     frames = frames[:: max(1, len(frames) // sampled)][:sampled] if sampled else frames

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from primafacie.safeguards.provenance.lattice_pattern import PICTURE_FORMAT, LatticePattern
-from primafacie.safeguards.provenance.lattice_search import Effort, LatticeSearch
+from primafacie.safeguards.provenance.lattice_search import CUTOFFS, Effort, LatticeSearch
 from primafacie.safeguards.provenance.mark_keys import MarkKeys
 from primafacie.safeguards.provenance.payload import PayloadCode
 from primafacie.safeguards.provenance.reading import MarkStatus
@@ -28,7 +28,6 @@ _SIDE = 256  # pixels of a tried picture
 _RATE, _SECONDS = 16_000, 2
 _TOGETHER = 25  # keys of one full search
 _BREADTH = 8
-_CUTOFFS = (np.inf, 22.0, 15.0, 10.0)
 
 Tell = Callable[[int, int], object]
 
@@ -86,13 +85,13 @@ def try_pictures(count: int, tell: Tell | None = None) -> Trials:
 
 
 def try_searches(count: int, tell: Tell | None = None) -> Trials:
-    """Search whole pictures, all scales, mirrors and small rotations, for `count` keys that are
-    not in them; 25 keys share one search, as the epochs of one installation do."""
-    tally = _Tally("keys in full searches, 25 to a picture")
+    """Search whole pictures, all shifts, scales, mirrors, aspects and borders, for `count` keys
+    that are not in them; 25 keys share one search, as the epochs of one installation do."""
+    tally = _Tally("keys in searches over all scales, 25 to a picture")
     for at, picture in enumerate(unmarked_pictures(count // _TOGETHER, seed=1)):
         first = 1_000_000 + at * _TOGETHER
         patterns = [LatticePattern(fresh_keys(first + i)) for i in range(_TOGETHER)]
-        reading = LatticeSearch(patterns).read([picture], Effort.USUAL)
+        reading = LatticeSearch(patterns).read([picture], Effort.QUICK)
         tally.note(reading.status, reading.confidence, _TOGETHER)
         if tell is not None:
             tell((at + 1) * _TOGETHER, count)
@@ -100,10 +99,11 @@ def try_searches(count: int, tell: Tell | None = None) -> Trials:
 
 
 def try_sounds(count: int, tell: Tell | None = None) -> Trials:
-    """Read `count` unmarked sounds of two seconds, each under a key of its own."""
-    tally = _Tally("sounds of two seconds, each under its own key")
+    """Read `count` unmarked sounds of two seconds at all speeds, each under a key of its own."""
+    tally = _Tally("sounds of two seconds, all speeds, each under its own key")
     for index, sound in enumerate(unmarked_sounds(count)):
-        reading = find_sound(sound, _RATE, [SoundPattern(fresh_keys(2_000_000 + index))])
+        pattern = SoundPattern(fresh_keys(2_000_000 + index))
+        reading = find_sound(sound, _RATE, [pattern], deep=True)
         tally.note(reading.status, reading.confidence)
         if tell is not None:
             tell(index + 1, count)
@@ -123,11 +123,11 @@ def try_short_tags(count: int, lengths: tuple[int, ...] = (8, 12)) -> tuple[Shor
         spectrum = measure(residual(canonical(picture)), 1.0, 1.0)
         sync = pattern.find_shift(spectrum)
         shift = (sync.shift_y, sync.shift_x)
-        soft = np.stack([pattern.soft(spectrum, shift, cutoff)[0] for cutoff in _CUTOFFS])
+        soft = np.stack([pattern.soft(spectrum, shift, cutoff)[0] for cutoff in CUTOFFS])
         for bits in lengths:
             code = PayloadCode(replace(PICTURE_FORMAT, tag_bits=bits), keys)
             read[bits] += code.read(soft, _BREADTH) is not None
-    share = len(_CUTOFFS) * _BREADTH
+    share = len(CUTOFFS) * _BREADTH
     return tuple(
         ShortTag(bits, count, read[bits], count * min(1.0, share * 2.0**-bits)) for bits in lengths
     )

@@ -40,7 +40,8 @@ _SMALL_SIDE = 448  # pixels
 _LOWEST, _HIGHEST = 8.0, 25.0
 _PILOTS = 150
 _PILOT_SHARE = 0.2  # of the pattern's energy
-_SLOPE = -0.25  # amplitude ~ |k| ** slope
+_SLOPE = -0.25  # the reader takes amplitude ~ |k| ** slope
+_LAID = -0.75  # laid steeper by so much: low waves cost an encoder least and survive best
 _GRID = 160  # shifts tried per axis: one canonical pixel apart
 _COARSE_GRID = 96
 
@@ -93,11 +94,12 @@ class LatticePattern:
     def draw(self, signs: Floats, height: int, width: int) -> Map:
         """Return the pattern of a codeword (1024,) for a picture of that size, with unit spread."""
         lattice = np.zeros((2 * REACH + 1, REACH + 1), np.complex128)
-        lattice[self._py + REACH, self._px] = self._pilot * self._pilot_gain
+        pilots = np.hypot(self._py, self._px) ** _LAID * self._pilot * self._pilot_gain
+        lattice[self._py + REACH, self._px] = pilots
         carried = signs[self._slot] * self._scramble
         half = carried.size // 2
         point = (carried[:half] + 1j * carried[half:]) / np.sqrt(2.0)
-        lattice[self._dy + REACH, self._dx] = self._amplitude * point
+        lattice[self._dy + REACH, self._dx] = self._radius**_LAID * self._amplitude * point
         short = min(height, width)
         period = PERIOD * pattern_stretch(short) * short / CANONICAL_SHORT_SIDE
         indices = np.arange(-REACH, REACH + 1)

@@ -43,7 +43,7 @@ PRESENT_Z = 8.5  # exp(-z^2 / 2) times the 2e7 places of a search is below 1e-8
 FRAMES_READ = 16
 SMALLEST_SIDE, LARGEST_SIDE, LARGEST_ASPECT = 64, 16384, 8.0
 
-_CUTOFFS = (np.inf, 22.0, 15.0, 10.0)  # lattice radii: channels that keep all, or only the low part
+CUTOFFS = (np.inf, 22.0, 15.0, 10.0)  # lattice radii: channels that keep all, or only the low part
 _BREADTH, _PATIENT_BREADTH = 8, 32
 _FIXED_Z = 3.0  # least pilot correlation for decoding at a given shift
 _FOUND_Z = 4.7  # and at the best of all shifts; without a mark that is 4.2 +- 0.3
@@ -323,7 +323,7 @@ class LatticeSearch:
             geometry.shift_y * CANONICAL_SHORT_SIDE,
             geometry.shift_x * CANONICAL_SHORT_SIDE,
         )
-        rows = [hit.pattern.soft(turned, shift, cutoff) for cutoff in _CUTOFFS]
+        rows = [hit.pattern.soft(turned, shift, cutoff) for cutoff in CUTOFFS]
         soft = np.stack([row for row, _ in rows])
         for breadth in (_BREADTH, _PATIENT_BREADTH)[: 2 if hit.z >= _PATIENT_Z else 1]:
             self._bound += code.false_bound(len(rows), breadth)

@@ -78,9 +78,9 @@ Sound = npt.NDArray[np.float32]
 Preset = Literal["robust", "standard", "hd"]
 
 PRESETS: dict[Preset, StrengthGoal] = {
-    "robust": StrengthGoal(start_db=42.5, needed=24.0, plenty=32.0),
-    "standard": StrengthGoal(start_db=45.2, needed=21.0, plenty=26.0),
-    "hd": StrengthGoal(start_db=47.0, needed=19.0, plenty=22.0),
+    "robust": StrengthGoal(start_db=42.5, needed=26.0, plenty=44.0, calm=0.0),
+    "standard": StrengthGoal(start_db=49.5, needed=17.0, plenty=19.0, calm=0.2),
+    "hd": StrengthGoal(start_db=50.5, needed=17.0, plenty=19.0, calm=0.2),
 }
 
 
@@ -176,11 +176,14 @@ def mark_sound(pcm: Sound, rate: int, keys: MarkKeys, asset_number: int) -> Soun
     return lay_sound(pcm, rate, _sound_pattern(keys), number).pcm
 
 
-def read_sound(pcm: object, rate: int, keys: Sequence[MarkKeys]) -> SoundReading:
+def read_sound(
+    pcm: object, rate: int, keys: Sequence[MarkKeys], *, deep: bool = False
+) -> SoundReading:
     """Return what a sound (M,) carries under any of the keys; never raises. Two seconds of speech
-    are enough.
+    are enough. `deep` also finds sounds that play up to two per cent too fast or too slow, which
+    takes about a second for each key.
     """
-    return find_sound(pcm, rate, [_sound_pattern(each) for each in keys])
+    return find_sound(pcm, rate, [_sound_pattern(each) for each in keys], deep=deep)
 
 
 def _read_lattice(frames: Sequence[Frame], keys: Sequence[MarkKeys], deep: bool) -> PictureReading:

@@ -8,25 +8,25 @@ from pathlib import Path
 import pytest
 
 from primafacie.platform import cli
-from primafacie.platform.cli import mark_report
+from primafacie.platform.cli import bench_mark, mark_report
 
 ROOT = Path(__file__).parents[2]
 FIGURES = {
-    "robustness": [
-        {
-            "clip": "portrait",
-            "encode_ms": 2.0,
-            "methods": [
-                {"method": "ours", "psnr_db": 44.0, "ssim": 0.99, "read": {"none": 1.0, "x": 0.0}},
-                {"method": "dwtDct", "psnr_db": 37.0, "ssim": 0.98, "read": {"none": 1, "x": 0.5}},
-            ],
-        }
-    ],
+    "robust-portrait": {
+        "clip": "portrait",
+        "encode_ms": 2.0,
+        "methods": [
+            {"method": "ours", "psnr_db": 44.0, "ssim": 0.99, "read": {"none": 1.0, "x": 0.0}},
+        ],
+    },
     "chance": {
         "trials": [{"what": "pictures", "count": 9, "present": 0, "read": 1, "highest_z": 4.0}],
         "short_tags": [],
     },
+    "dwtDct": {"method": "dwtDct", "psnr_db": 37.0, "ssim": 0.98, "read": {"none": 1, "x": 0.5}},
 }
+PARTS = {name: {"run": "a", "found": found} for name, found in FIGURES.items()}
+ATTACKS = ROOT / "tests" / "robustness" / "attacks.py"
 
 
 def test_a_missed_target_is_told_as_missed() -> None:
@@ -39,13 +39,38 @@ def test_a_missed_target_is_told_as_missed() -> None:
 def test_the_report_is_written_from_the_figures(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "mark.json").write_text(json.dumps(FIGURES), "utf-8")
-    attacks = ROOT / "tests" / "robustness" / "attacks.py"
+    parts = {**PARTS, "dwtDct": {**PARTS["dwtDct"], "run": "b"}}
+    (tmp_path / "mark.json").write_text(json.dumps(parts), "utf-8")
     assert cli.main(["bench", "mark", "--report-only", "--out", str(tmp_path), "--attacks",
-                     str(attacks), "--json"]) == 0  # fmt: skip
+                     str(ATTACKS), "--json"]) == 0  # fmt: skip
     text = (tmp_path / "mark.md").read_text("utf-8")
     assert "| none | exact | exact |" in text
     assert "| x | - | 0.50 |" in text
     assert "## Sound" not in text
+    assert "Of an earlier run**, with older code: dwtDct." in text
     assert (tmp_path / "mark-differences.png").stat().st_size < 250_000
-    assert json.loads(capsys.readouterr().out)["figures"] == FIGURES
+    assert json.loads(capsys.readouterr().out)["figures"] == parts
+
+
+def test_an_interrupted_run_goes_on_where_it_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    measured: list[str] = []
+
+    def part(name: str) -> object:
+        return lambda attacks, tell: measured.append(name) or FIGURES[name]
+
+    monkeypatch.setattr(bench_mark, "PARTS", {name: part(name) for name in FIGURES})
+    monkeypatch.setattr(mark_report, "write", lambda figures, path, table: [])
+    run = bench_mark.run_of(ATTACKS)
+    done = {"chance": {"run": run, "found": {}}, "dwtDct": {"run": "older", "found": {}}}
+    (tmp_path / "mark.json").write_text(json.dumps(done), "utf-8")
+    arguments = ["bench", "mark", "--out", str(tmp_path), "--attacks", str(ATTACKS), "--json"]
+    assert cli.main(arguments) == 0
+    assert measured == ["robust-portrait", "dwtDct"]
+    kept = json.loads((tmp_path / "mark.json").read_text("utf-8"))
+    assert {part["run"] for part in kept.values()} == {run}
+    assert cli.main([*arguments, "--part", "chance"]) == 0
+    assert measured[2:] == ["chance"]
+    assert cli.main([*arguments, "--part", "nothing"]) != 0
+    capsys.readouterr()

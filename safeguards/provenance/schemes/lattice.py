@@ -17,27 +17,24 @@ import numpy as np
 
 from primafacie.safeguards.errors import MarkError
 from primafacie.safeguards.provenance.lattice_pattern import LatticePattern, pattern_stretch
-from primafacie.safeguards.provenance.lattice_search import Effort, LatticeSearch
+from primafacie.safeguards.provenance.lattice_search import CUTOFFS, Effort, LatticeSearch
 from primafacie.safeguards.provenance.reading import MarkStatus
 from primafacie.safeguards.provenance.reencode import encode_again
 from primafacie.safeguards.provenance.residual import Frame, Map, canonical, luma, residual
 from primafacie.safeguards.provenance.spectrum import Floats, measure
 
 SMALLEST_MARKED_SIDE = 256
-QUALITY_FLOOR_DB, QUALITY_CEILING_DB = 41.0, 52.0
-LEAST_CORRELATION = 18.0  # of the tried-out clip, a harsher one than a whole clip would be
+QUALITY_FLOOR_DB, QUALITY_CEILING_DB = 41.0, 56.0
+LEAST_CORRELATION = 17.0  # of the tried-out clip, a harsher one than a whole clip would be
 
 _FLAT = 1.5  # grey levels of spread: below it there is no picture to hide in
 _HOST_CUTOFF = 14.0  # lattice radius a CRF 28 channel keeps
 _PLANNED_FRAMES = 6
 _ROUNDS = 5
 _TRIAL_FRAMES = 12
-_CLOSE = 1.25  # times the target is near enough
+_CLOSE = 1.15  # times the target is near enough
 _LEAN = 6.0  # sigmas the free bits alone are worth
-_TEXTURE, _TEXTURE_LIMIT = (
-    0.3,
-    8.0,
-)  # how much more a busy place may take, and from which spread no more
+_CALM_LIMIT = 16.0  # grey levels of spread beyond which a busy place is no busier
 _DARK = 60.0  # grey levels below which the mark is weakened
 _FIRST_CRF, _WORLD_CRF, _WORLD_SIZE = 20, 28, 0.75
 
@@ -48,12 +45,15 @@ class StrengthGoal:
     trial.
 
     Below `needed` the mark is laid stronger, down to the quality floor; above `plenty` it is laid
-    fainter, which is what smooth pictures get.
+    fainter, which is what smooth pictures get. `calm`: how much fainter it is in busy places, per
+    grey level of their spread. The reader trusts busy places little and VMAF counts noise there
+    most, but what is cut out of the picture may be one.
     """
 
     start_db: float
     needed: float
     plenty: float
+    calm: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class LatticeMarker:
     def __init__(self, pattern: LatticePattern, number: int, goal: StrengthGoal) -> None:
         self._pattern, self._number, self._goal = pattern, number, goal
         self._drawn: Map | None = None
-        self._strength, self._stretch = 0.0, 1.0
+        self._stretch = 1.0
         pattern.code.signs(number)  # a number that does not fit is refused before any work
 
     def plan(self, first_frames: Sequence[Frame]) -> PicturePlan:
@@ -96,7 +96,7 @@ class LatticeMarker:
         signs = self._pattern.code.signs(self._number, host)
         drawn = self._pattern.draw(signs, height, width)
         plan = self._find_strength(frames, signs, drawn)
-        self._drawn, self._strength = drawn, plan.strength
+        self._drawn = drawn * np.float32(plan.strength)
         return plan
 
     def apply(self, frame: Frame) -> Frame:
@@ -107,7 +107,7 @@ class LatticeMarker:
             raise MarkError("a frame came before the mark was planned")
         if frame.dtype != np.uint8 or frame.shape != (*self._drawn.shape, 3):
             raise MarkError("a frame does not have the planned size")
-        return _lay(frame, self._drawn, self._strength)
+        return _lay(frame, self._drawn, self._goal.calm)
 
     def _refuse_marked(self, frames: Sequence[Frame]) -> None:
         reading = LatticeSearch([self._pattern]).read(frames[:1], Effort.QUICK)
@@ -118,7 +118,7 @@ class LatticeMarker:
         """Move the strength from the preset's start until the trial gives what the preset asks
         for.
         """
-        unit_db = _psnr(frames, [_lay(frame, drawn, 1.0) for frame in frames])
+        unit_db = _psnr(frames, [_lay(frame, drawn, self._goal.calm) for frame in frames])
         low = 10.0 ** ((unit_db - QUALITY_CEILING_DB) / 20.0)
         high = 10.0 ** ((unit_db - QUALITY_FLOOR_DB) / 20.0)
         strength = 10.0 ** ((unit_db - self._goal.start_db) / 20.0)
@@ -155,7 +155,8 @@ class LatticeMarker:
     def _tried(
         self, frames: Sequence[Frame], signs: Floats, drawn: Map, strength: float, rounds: int
     ) -> PicturePlan:
-        marked = [_lay(frame, drawn, strength) for frame in frames]
+        scaled = drawn * np.float32(strength)
+        marked = [_lay(frame, scaled, self._goal.calm) for frame in frames]
         left = self._left_after_trial(marked, signs)
         return PicturePlan(strength, _psnr(frames, marked), left, rounds)
 
@@ -167,13 +168,11 @@ class LatticeMarker:
         world = encode_again(encode_again(clip, _FIRST_CRF), _WORLD_CRF, size)
         seen = _mean_residual(world[:: len(world) // _PLANNED_FRAMES])
         spectrum = measure(seen, self._stretch, self._stretch)
-        left = 0.0
-        for cutoff in (np.inf, _HOST_CUTOFF):
-            soft, spread = self._pattern.soft(spectrum, (0.0, 0.0), cutoff)
-            found = self._pattern.code.read(soft[None])
-            if found is not None and found.number == self._number:
-                left = max(left, float(soft @ signs) / spread)
-        return left
+        rows = [self._pattern.soft(spectrum, (0.0, 0.0), cutoff) for cutoff in CUTOFFS]
+        found = self._pattern.code.read(np.stack([soft for soft, _ in rows]))
+        if found is None or found.number != self._number:
+            return 0.0
+        return max(float(soft @ signs) / spread for soft, spread in rows)
 
 
 def _better(plan: PicturePlan, best: PicturePlan, target: float) -> PicturePlan:
@@ -193,19 +192,27 @@ def _mean_residual(frames: Sequence[Frame]) -> Map:
     return np.asarray(total / np.float32(len(frames)), np.float32)
 
 
-def _lay(frame: Frame, drawn: Map, strength: float) -> Frame:
-    """Add the pattern to all three channels, more where the picture is busy, less where it is
-    dark.
+def _lay(frame: Frame, drawn: Map, calm: float) -> Frame:
+    """Add the pattern to all three channels, less where the picture is busy and where it is
+    dark. In place and in bytes wherever it can be: this is done to every frame.
     """
     grey = luma(frame)
     mean = cv2.boxFilter(grey, -1, (9, 9))
-    spread = cv2.sqrt(cv2.max(cv2.boxFilter(grey * grey, -1, (9, 9)) - mean * mean, 0.0))
-    busy = 1.0 + _TEXTURE / 2.0 * np.minimum(spread, _TEXTURE_LIMIT)
-    bright = 0.7 + 0.3 * np.minimum(mean / _DARK, 1.0)
-    change = np.rint(strength * drawn * busy * bright).astype(np.int16)
-    return np.asarray(
-        cv2.add(frame, cv2.merge((change, change, change)), dtype=cv2.CV_8U), np.uint8
-    )
+    change = cv2.min(mean, _DARK)
+    change *= np.float32(0.3 / _DARK)
+    change += np.float32(0.7)
+    change *= drawn
+    if calm:
+        spread = cv2.boxFilter(cv2.multiply(grey, grey), -1, (9, 9))
+        spread -= cv2.multiply(mean, mean)
+        spread = cv2.min(cv2.sqrt(cv2.max(spread, 0.0)), _CALM_LIMIT)
+        spread *= np.float32(calm)
+        spread += np.float32(1.0)
+        change /= spread
+    np.rint(change, out=change)
+    more, less = (cv2.max(each, 0.0).astype(np.uint8) for each in (change, -change))
+    brighter = cv2.add(frame, cv2.merge((more, more, more)))
+    return np.asarray(cv2.subtract(brighter, cv2.merge((less, less, less))), np.uint8)
 
 
 def _refuse_unfit(frames: Sequence[Frame]) -> None:

@@ -16,7 +16,8 @@ from math import gcd
 import cv2
 import numpy as np
 import numpy.typing as npt
-from scipy import signal
+from scipy import fft, signal
+from scipy.ndimage import uniform_filter1d
 
 from primafacie.safeguards.errors import MarkError
 from primafacie.safeguards.provenance.mark_keys import (
@@ -35,7 +36,7 @@ Complex = npt.NDArray[np.complex64]
 
 SOUND_SCHEME = "org.primafacie.lattice-sound.1"
 SOUND_FORMAT = PayloadFormat(SOUND_SCHEME, number_bits=32, tag_bits=24, free_bits=32, length=512)
-LEAST_SECONDS = 1.5
+LEAST_SECONDS = 0.8
 PRESENT_Z = 7.0
 
 _RATE = 16_000  # Hz: everything is laid and read at this rate
@@ -45,9 +46,15 @@ _PILOT_SHARE = 0.22  # of the bins
 _WINDOW, _HOP = 512, 256  # samples
 _PEAKS = 5  # shifts decoded per query
 _LEVELS_DB = (-26.0, -24.5, -23.0, -21.5, -20.0)  # mark to voice, tried from faint to loud
+_LAST_LEVELS_DB = (-18.5, -17.0)  # where none of those reads at all: for a second of speech or less
 _SILENCE = 1e-3  # RMS of full scale
 _CUT_SECONDS = 2
 _LONG_SECONDS = 10  # longer sounds are also read in pieces
+_SPEED_REACH = 0.02  # how much faster or slower a sound may play and still be found
+_SPEED_STEP = 1.6e-4  # over one period: there the highest bin slips by half a turn from end to end
+_SPEED_Z = 5.0  # least pilot correlation for decoding; the best of some 2,000 speeds is 6 by chance
+_SPEEDS_READ = 3  # speeds decoded per query
+_PADDING = 8
 _DELIVERY = ("aac", 64_000)
 _WORLD = ("libopus", 24_000)
 
@@ -76,6 +83,7 @@ class SoundPattern:
         pilots = int(_PILOT_SHARE * self._bins.size)
         self._pilots, self._data = np.sort(order[:pilots]), np.sort(order[pilots:])
         self._pilot = np.exp(2j * np.pi * keyed_units(keys.sound, "pilot phases", pilots))
+        self._pilot_conj = np.conj(self._pilot).astype(np.complex64)
         self._slot = (
             keyed_order(keys.sound, "interleave", 2 * self._data.size) % SOUND_FORMAT.length
         )
@@ -123,6 +131,20 @@ class SoundPattern:
         soft = np.bincount(self._slot, weights=both, minlength=SOUND_FORMAT.length)
         return soft.astype(np.float32)
 
+    def flat_at(self, white: Complex, fine: int, speed: float) -> Complex:
+        """Return the pattern's bins as `flatten` does, for a sound that plays faster by `speed`,
+        from its flattened spectrum with `fine` bins to each of the pattern's."""
+        return np.asarray(white[np.rint(self._bins * (fine * speed)).astype(np.intp)])
+
+    def pilot_z(self, white: Complex, fine: int, speed: float) -> float:
+        """Return the pilots' correlation at the best shift, in standard deviations."""
+        bins = self._bins[self._pilots]
+        products = np.zeros(_PERIOD, np.complex64)
+        found = white[np.rint(bins * (fine * speed)).astype(np.intp)]
+        products[bins] = found * self._pilot_conj
+        z = np.abs(fft.fft(products, overwrite_x=True).real)
+        return float(z.max() / np.sqrt(0.5 * self._pilots.size))
+
     def correlation(self, soft: Floats, signs: Floats) -> float:
         """Return the codeword's correlation in standard deviations."""
         return float(abs(soft @ signs) / np.sqrt(self._data.size))
@@ -132,8 +154,9 @@ def lay_sound(pcm: Sound, rate: int, pattern: SoundPattern, number: int) -> Laid
     """Return the sound (M,) with `number` (32 bits) under it, as faint as its survival allows.
 
     The level rises from -26 to -20 dB below the voice until two-second cuts read alone and the
-    whole reads after Opus at 24 kbit/s. Raises `MarkError` when the sound is shorter than 1.5 s,
-    silent, not finite, or unreadable after AAC at 64 kbit/s even at the highest level.
+    whole reads after Opus at 24 kbit/s; to -17 dB only where nothing read until then, as with
+    sounds of about a second. Raises `MarkError` when the sound is shorter than 0.8 s, silent, not
+    finite, or unreadable after AAC at 64 kbit/s even at the highest level.
     """
     _refuse_unfit(pcm, rate)
     voice = _resample(pcm, rate, _RATE)
@@ -144,7 +167,9 @@ def lay_sound(pcm: Sound, rate: int, pattern: SoundPattern, number: int) -> Laid
     unit = np.sqrt(np.mean(voice**2) / max(float(np.mean(shaped**2)), 1e-20))
     mark = _resample(np.asarray(shaped * unit, np.float32), _RATE, rate, pcm.size)
     best: LaidSound | None = None
-    for level in _LEVELS_DB:
+    for level in (*_LEVELS_DB, *_LAST_LEVELS_DB):
+        if best is not None and level > _LEVELS_DB[-1]:
+            break
         marked = np.clip(pcm + mark * 10.0 ** (level / 20.0), -1.0, 1.0).astype(np.float32)
         if not _reads(marked, rate, pattern, number, _DELIVERY):
             continue
@@ -160,10 +185,13 @@ def lay_sound(pcm: Sound, rate: int, pattern: SoundPattern, number: int) -> Laid
     return best
 
 
-def find_sound(pcm: object, rate: int, patterns: Sequence[SoundPattern]) -> SoundReading:
+def find_sound(
+    pcm: object, rate: int, patterns: Sequence[SoundPattern], *, deep: bool = False
+) -> SoundReading:
     """Return what a sound carries under any of the patterns; never raises, whatever it is given.
 
-    Mono or interleaved float or int16 arrays are read; anything else carries nothing.
+    Mono or interleaved float or int16 arrays are read; anything else carries nothing. `deep` also
+    undoes speeds up to two per cent off, which takes about a second for each pattern.
     """
     voice = _usable(pcm, rate)
     if voice is None or not patterns:
@@ -185,11 +213,50 @@ def find_sound(pcm: object, rate: int, patterns: Sequence[SoundPattern]) -> Soun
                 return reading
             if reading.confidence > best.confidence:
                 best = reading
+    if deep and best.status is MarkStatus.NONE:
+        return _read_at_speeds(_loudest(voice, length), patterns, bound) or best
     return best
 
 
+def _read_at_speeds(
+    voice: Sound, patterns: Sequence[SoundPattern], bound: float
+) -> SoundReading | None:
+    """Try every speed two per cent about the true one by the pilots, and decode the best few."""
+    periods = max(1, -(-voice.size // _PERIOD))
+    fine = _PADDING * periods
+    spectrum = np.asarray(fft.rfft(_whiten(voice), fine * _PERIOD), np.complex64)
+    power = uniform_filter1d(np.abs(spectrum) ** 2, 201 * fine, mode="constant")
+    white = spectrum / np.sqrt(power + 1e-20)
+    step = _SPEED_STEP / periods
+    grid = 1.0 + step * np.arange(-int(_SPEED_REACH / step), int(_SPEED_REACH / step) + 1)
+    for pattern in patterns:
+        z = np.array([pattern.pilot_z(white, fine, speed) for speed in grid])
+        for at in np.argsort(-z)[:_SPEEDS_READ]:
+            near = grid[at] + step * np.array([-0.5, -0.25, 0.0, 0.25, 0.5])
+            speed = max(near, key=lambda one: pattern.pilot_z(white, fine, one))
+            if z[at] < _SPEED_Z:
+                break
+            bound += pattern.code.false_bound(_PEAKS)
+            reading = _decoded(pattern.flat_at(white, fine, speed), pattern, bound, float(speed))
+            if reading.status is MarkStatus.READ:
+                return reading
+    return None
+
+
+def _loudest(voice: Sound, length: int) -> Sound:
+    """Return the `length` samples with most energy; all of a shorter sound."""
+    if voice.size <= length:
+        return voice
+    energy = np.cumsum(np.concatenate(([0.0], voice.astype(np.float64) ** 2)))
+    at = int(np.argmax(energy[length:] - energy[:-length]))
+    return voice[at : at + length]
+
+
 def _read_piece(whitened: Sound, pattern: SoundPattern, bound: float) -> SoundReading:
-    flat = pattern.flatten(whitened)
+    return _decoded(pattern.flatten(whitened), pattern, bound, 1.0)
+
+
+def _decoded(flat: Complex, pattern: SoundPattern, bound: float, speed: float) -> SoundReading:
     peaks = pattern.shifts(flat)
     rows = np.stack([pattern.soft(flat, shift) for _, shift in peaks])
     epoch, z = pattern.keys.epoch, peaks[0][0]
@@ -197,7 +264,7 @@ def _read_piece(whitened: Sound, pattern: SoundPattern, bound: float) -> SoundRe
     if found is not None:
         d = max(pattern.correlation(row, found.signs) for row in rows)
         return SoundReading(
-            MarkStatus.READ, found.number, epoch, z, d, min(1.0, bound), 1.0, SOUND_SCHEME
+            MarkStatus.READ, found.number, epoch, z, d, min(1.0, bound), speed, SOUND_SCHEME
         )
     if z >= PRESENT_Z:
         return SoundReading(MarkStatus.PRESENT, None, epoch, z, bound=1e-6, scheme=SOUND_SCHEME)
