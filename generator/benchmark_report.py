@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from primafacie.generator.benchmark import CHECKS, Face, FaceReport
+from primafacie.generator.benchmark import CHECKS, MONOLOGUE, Face, FaceReport
 from primafacie.generator.errors import EngineError
 
 Picture = NDArray[np.uint8]
@@ -20,7 +20,9 @@ Picture = NDArray[np.uint8]
 MOMENTS: Final = ("half open", "widest", "eyes", "turned", "worst")
 
 
-def write(report: FaceReport, folder: Path, command: str, speed: Sequence[str]) -> Path:
+def write(
+    report: FaceReport, folder: Path, command: str, asked: Sequence[str], speed: Sequence[str]
+) -> Path:  # fmt: skip
     """face.md and its pictures, in `folder`. Raises EngineError without matplotlib."""
     folder.mkdir(parents=True, exist_ok=True)
     drawn = [face for face in report.faces if face.drawn and face.shots]
@@ -29,30 +31,37 @@ def write(report: FaceReport, folder: Path, command: str, speed: Sequence[str]) 
         _save(_worst(drawn), folder / "face-worst.png")
     _plots(report, folder / "face-plots.png")
     path = folder / "face.md"
-    path.write_text("\n".join(_text(report, bool(drawn), command, speed)) + "\n")
+    path.write_text("\n".join(_text(report, bool(drawn), command, asked, speed)) + "\n")
     return path
 
 
 def _text(
-    report: FaceReport, pictures: bool, command: str, speed: Sequence[str]
+    report: FaceReport, pictures: bool, command: str, asked: Sequence[str], speed: Sequence[str]
 ) -> Iterator[str]:  # fmt: skip
     yield "# The face, measured\n"
     yield (
         f"Made by `{command}` on two shared cores. Every figure is read from the frames by "
         "instruments that know nothing of the engine (`generator/watcher.py`, `take.py`); the "
-        "times of phones come from the voice. Each measure stands beside a baseline of the same "
-        "run (a jaw that follows loudness, or a still photo) and beside something spoiled on "
-        "purpose that must fail it: a measure that its control passes is worth nothing and says "
-        "so.\n"
+        "times of phones come from the voice. Head and blinks (6, 7a) are judged on "
+        f"{MONOLOGUE} seconds of speech by each portrait, all else on single sentences. The last "
+        "three columns compare one and the same take of one portrait: the engine, a baseline (a "
+        "jaw that follows loudness, or a still photo), and the same take spoiled on purpose. A "
+        "measure that its control passes is worth nothing and says so. †: the baseline does as "
+        "well or better, so the row alone does not tell a good face from a bad one.\n"
     )
-    yield "| # | measure | unit | all portraits | furthest portrait | target | reached |" \
-          " baseline | control | control fails |"  # fmt: skip
+    yield "| # | measure | unit | all portraits | portraits that reach it | furthest portrait |" \
+          " target | engine, one take | baseline, same take | control, same take |"  # fmt: skip
     yield "|---|---|---|---|---|---|---|---|---|---|"
     for line in report.lines:
+        missed = line.portraits < line.of
+        share = f"{line.portraits} of {line.of}"
         yield (
-            f"| {line.number} | {line.name} | {line.unit} | {line.value:.3g} | {line.worst:.3g} "
-            f"({line.worst_of}) | {line.target} | {_yes(line.reached)} | {line.baseline} | "
-            f"{line.control} | {_yes(line.control_red)} |"
+            f"| {line.number} | {line.name} | {line.unit} | {line.value:.3g}"
+            f"{'' if line.reached else ' **missed**'} | {f'**{share}**' if missed else share} | "
+            f"{line.worst:.3g} ({line.worst_of}) | {line.target} | {line.same:.3g} | "
+            f"{line.baseline_name} {line.baseline:.3g}{'' if line.tells else ' †'} | "
+            f"{line.control_name} {line.control:.3g}, "
+            f"{'fails' if line.control_red else '**passes**'} |"
         )
     yield "\n## Portrait by portrait\n"
     names = [f.name for f in report.faces if f.shots]
@@ -77,6 +86,8 @@ def _text(
     yield from _motion(report)
     yield "\n## Same seed, same frames; one motion on two faces\n"
     yield from (f"- {note}" for note in report.notes)
+    yield "\n## What was asked against what is seen\n"
+    yield from (f"- {line}" for line in asked)
     yield "\n## Speed\n"
     yield from (f"- {line}" for line in speed)
     if pictures:
@@ -99,8 +110,8 @@ def _motion(report: FaceReport) -> Iterator[str]:
     ) + " |"  # fmt: skip
     yield "|---" * (len(report.shifts) + 1) + "|"
     yield "| share | " + " | ".join(f"{share:.2f}" for _, share in report.shifts) + " |"
-    yield "\n| two minutes of speech | dP | yaw, pitch, roll SD | 50 % / 95 % below Hz | blinks/min"
-    yield "| interval CV |"
+    yield "\n| two minutes of speech | dP | yaw, pitch, roll SD | 50 % / 95 % below Hz |" \
+          " blinks/min | interval CV |"  # fmt: skip
     yield "|---|---|---|---|---|---|"
     for name, head, blinks in report.heads:
         spread = " ".join(f"{v:.1f}" for v in head.spread)
@@ -109,10 +120,6 @@ def _motion(report: FaceReport) -> Iterator[str]:
             f"{blinks.per_minute:.1f} | {blinks.cv:.2f} |"
         )
     yield "\nThe interval's CV must lie in .4–.9: the metronome fails it, and so does no blink."
-
-
-def _yes(value: bool) -> str:
-    return "yes" if value else "**no**"
 
 
 def _sheet(faces: Sequence[Face]) -> Picture:
@@ -134,14 +141,9 @@ def _worst(faces: Sequence[Face]) -> Picture:
 
 
 def _save(picture: Picture, path: Path) -> None:
-    """A PNG of at most 250 kB: as many colours as fit."""
     from PIL import Image
 
-    image = Image.fromarray(picture)
-    for colours in (256, 128, 64, 32):
-        image.quantize(colours).save(path, optimize=True)
-        if path.stat().st_size <= 250_000:
-            return
+    Image.fromarray(picture).save(path, optimize=True)
 
 
 def _plots(report: FaceReport, path: Path) -> None:

@@ -13,11 +13,13 @@ import socket
 import struct
 import subprocess
 import sys
+import time
 from typing import Any, Final
 
 from primafacie.generator.errors import EngineError
 
 MAX_MESSAGE: Final = 1 << 30
+PART: Final = 1 << 18  # bytes read at once
 _HEADER: Final = struct.Struct("!Q")
 _KEPT_ENVIRONMENT: Final = (
     "PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE",
@@ -44,18 +46,23 @@ class Wire:
         """Send one JSON value."""
         self.send(json.dumps(value).encode())
 
-    def receive(self, deadline: float | None = None) -> bytearray:
-        """The next message; waits at most `deadline` seconds for each part of it."""
-        self._sock.settimeout(deadline)
-        (length,) = _HEADER.unpack(self._exactly(_HEADER.size))
-        if length > MAX_MESSAGE:
+    def receive(self, deadline: float | None = None, most: int = MAX_MESSAGE) -> bytearray:
+        """The next message, of at most `most` bytes; waits at most `deadline` seconds for the whole
+        of it, however it drips."""
+        end = None if deadline is None else time.monotonic() + deadline
+        (length,) = _HEADER.unpack(self._exactly(_HEADER.size, end))
+        if length > most:
             raise EngineError("the other process sent too much")
-        return self._exactly(length)
+        message = self._exactly(length, end)
+        self._sock.settimeout(deadline)  # what is sent next may take as long
+        return message
 
-    def receive_json(self, deadline: float | None = None) -> dict[str, Any]:
+    def receive_json(
+        self, deadline: float | None = None, most: int = MAX_MESSAGE
+    ) -> dict[str, Any]:
         """The next message as a JSON object."""
         try:
-            value = json.loads(self.receive(deadline))
+            value = json.loads(self.receive(deadline, most))
         except ValueError as error:
             raise EngineError("the other process sent something that is not JSON") from error
         if not isinstance(value, dict):
@@ -66,19 +73,22 @@ class Wire:
         """Close this end."""
         self._sock.close()
 
-    def _exactly(self, length: int) -> bytearray:
-        buffer = bytearray(length)
-        view, got = memoryview(buffer), 0
-        while got < length:
+    def _exactly(self, length: int, end: float | None) -> bytearray:
+        """No more memory is taken than what has come: a length is only said."""
+        buffer = bytearray()
+        while len(buffer) < length:
             try:
-                count = self._sock.recv_into(view[got:])
+                self._sock.settimeout(None if end is None else max(1e-3, end - time.monotonic()))
+                part = self._sock.recv(min(PART, length - len(buffer)))
             except TimeoutError as error:
                 raise EngineError("the other process took too long") from error
             except OSError as error:
                 raise EngineError("the other process is gone") from error
-            if count == 0:
+            if not part:
                 raise EngineError("the other process is gone")
-            got += count
+            buffer += part
+            if end is not None and time.monotonic() > end:
+                raise EngineError("the other process took too long")
         return buffer
 
 

@@ -19,9 +19,14 @@ CROPS: Final = ("face", "square", "portrait", "full")
 REGIONS: Final = ("lips", "expression", "pose", "eyes")
 RATES: Final = (25, 30, 50, 60)
 MOTIONS: Final = ("", "json", "csv", "glb")
+#: Where the visible label may lie: "" as the consent has it, else below; "none" for no label.
+LABELS: Final = (
+    "", "bottom", "top", "top-left", "top-right", "bottom-left", "bottom-right", "none",
+)  # fmt: skip
+CAPTIONS: Final = ("", "start", "end", "both")
 #: Fields that came later: left out of the bytes while they have their default, so that parameters
 #: written before stay what they were.
-_LATER: Final = {"motion": "", "background": "photo"}
+_LATER: Final = {"motion": "", "background": "photo", "label": "", "caption": ""}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,7 @@ class Controls:
     1 = as measured on real speakers, 0 to 1.5. distance: 1 = as photographed, below is nearer,
     0.8 to 1.25. gaze: main direction in degrees (yaw, pitch), within 20. region: what may move.
     transcript: what the clip says, "" if unknown; language: BCP 47 tag of the speech.
+    label, caption: where the visible words lie that the seal burns in; "" as the consent asks.
     """
 
     size: int = 512
@@ -61,6 +67,8 @@ class Controls:
     transcript: str = ""
     language: str = "en"
     motion: str = ""
+    label: str = ""
+    caption: str = ""
 
     def __post_init__(self) -> None:
         problems = [text for broken, text in self._limits() if broken]
@@ -83,6 +91,8 @@ class Controls:
             (not set(self.regions) <= set(REGIONS),
              f"regions must be among {', '.join(REGIONS)}"),
             (self.motion not in MOTIONS, "motion must be one of json, csv, glb, or nothing"),
+            (self.label not in LABELS, f"label must be one of {', '.join(LABELS[1:])}, or nothing"),
+            (self.caption not in CAPTIONS, "caption must be one of start, end, both, or nothing"),
             (not 0 <= self.seed < 2**32, "seed must lie between 0 and 4294967295"),
             (len(self.transcript) > 5000, "transcript must have at most 5000 characters"),
             (len(self.pose) > 500 or not all(

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import json
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,13 +33,17 @@ from primafacie.generator.errors import (
 )
 from primafacie.generator.info import EngineInfo, Weights
 from primafacie.generator.permit import Permit, PermitLock
+from primafacie.generator.read_ahead import ReadAhead
 from primafacie.generator.registry import Ensemble, motion_engine, render_engine
 
 START_DEADLINE: Final = 120.0  # seconds for a cold start, imports included
 WORK_DEADLINE: Final = 300.0  # seconds until the first frame
 FRAME_DEADLINE: Final = 60.0  # seconds between frames
+SLOWEST: Final = 1.0  # seconds a frame may take on average, beyond one FRAME_DEADLINE
 BUILT_IN: Final = Ensemble()
 LARGEST_MOTION: Final = 32 * 1024 * 1024  # bytes of a motion file
+LARGEST_SOUND: Final = 512 * 1024 * 1024  # bytes of a sound track
+LARGEST_WORD: Final = 1 << 20  # bytes of anything it says in JSON
 _ERRORS: Final[dict[str, type[GeneratorError]]] = {
     e.__name__: e for e in (PermitError, PortraitError, VoiceError, EngineError)
 }
@@ -66,10 +72,11 @@ class StudioTrust:
 
 
 class Studio:
-    """A studio that starts on first use, stays warm, and is replaced when it fails.
+    """A studio that starts on first use, performs once, and is replaced by a fresh one.
 
-    Not thread-safe: one performance at a time, and its frames must be read to the end or the
-    clip closed before the next begins.
+    One performance, one child: a photo that takes the child over cannot draw anything for anybody
+    after it. The next one starts when this one is over. Not thread-safe: one performance at a
+    time.
     """
 
     def __init__(self, trust: StudioTrust, must_hold: bool) -> None:
@@ -77,6 +84,8 @@ class Studio:
         self._trust = trust
         self._must_hold = must_hold
         self._child: Child | None = None
+        self._ahead: ReadAhead | None = None
+        self._used = False
         self.sandbox = ""
 
     def perform(self, permit: Permit, photo: bytes, voice: bytes, params: bytes) -> UnsealedClip:
@@ -86,16 +95,18 @@ class Studio:
         cannot be used, EngineError when the performance breaks off. The permit is spent in every
         case but the first.
         """
+        self.let_go()
         wire = self._open()
+        self._used = True
         try:
             wire.send_json(_permit_to_json(permit))
             for part in (photo, voice, params):
                 wire.send(part)
-            head = wire.receive_json(WORK_DEADLINE)
-        except EngineError:
-            self.close()
+            head = wire.receive_json(WORK_DEADLINE, LARGEST_WORD)
+            _raise_refusal(head)
+        except GeneratorError:
+            self.renew()
             raise
-        _raise_refusal(head)
         return self._clip(wire, head)
 
     def _clip(self, wire: Wire, head: dict[str, Any]) -> UnsealedClip:
@@ -105,12 +116,10 @@ class Studio:
             engines, report = _pairs(head["engines"]), _pairs(head["report"])
             if not (0 < width <= 4096 and 0 < height <= 4096 and 0 < count <= 10**6):
                 raise EngineError("the studio announced an impossible clip")
-            sound = np.frombuffer(wire.receive(FRAME_DEADLINE), np.float32)
-            motion = bytes(wire.receive(FRAME_DEADLINE))
-            if len(motion) > LARGEST_MOTION:
-                raise EngineError("the studio announced an impossible clip")
+            sound = np.frombuffer(wire.receive(FRAME_DEADLINE, LARGEST_SOUND), np.float32)
+            motion = bytes(wire.receive(FRAME_DEADLINE, LARGEST_MOTION))
         except (KeyError, TypeError, ValueError, EngineError) as error:
-            self.close()
+            self._over(wire)
             raise EngineError("the studio's answer could not be understood") from error
         return UnsealedClip(
             width=width,
@@ -127,38 +136,77 @@ class Studio:
     def _frames(
         self, wire: Wire, shape: tuple[int, int, int], count: int
     ) -> Iterator[NDArray[np.uint8]]:
-        finished = False
+        """The frames; they are fetched from now on, not from when the first is asked for."""
+        size = shape[0] * shape[1] * shape[2]
+        patience = FRAME_DEADLINE + SLOWEST * count  # what waiting for it may come to in all
+
+        def fetch() -> bytearray:
+            nonlocal patience
+            begun = time.monotonic()
+            data = wire.receive(min(FRAME_DEADLINE, patience), max(size, LARGEST_WORD))
+            patience -= time.monotonic() - begun
+            return data
+
+        self._ahead = ReadAhead(fetch, count + 1)
+        return self._shown(wire, self._ahead, shape, count)
+
+    def _shown(
+        self, wire: Wire, ahead: ReadAhead, shape: tuple[int, int, int], count: int
+    ) -> Iterator[NDArray[np.uint8]]:
         try:
-            for _ in range(count):
-                data = wire.receive(FRAME_DEADLINE)
-                if len(data) != shape[0] * shape[1] * shape[2]:
-                    _raise_refusal(_json_or_empty(data))
-                    raise EngineError("the studio sent a frame of the wrong size")
+            for number, data in enumerate(ahead):
+                if number == count or len(data) != shape[0] * shape[1] * shape[2]:
+                    word = _json_or_empty(data)
+                    _raise_refusal(word)
+                    if number < count or not word:
+                        raise EngineError("the studio sent a frame of the wrong size")
+                    return
                 yield np.frombuffer(data, np.uint8).reshape(shape)
-            _raise_refusal(wire.receive_json(FRAME_DEADLINE))
-            finished = True
         finally:
-            if not finished:  # half-read wires cannot be used again
-                self.close()
+            ahead.stop()
+            self._over(wire)
 
     def start(self) -> None:
         """Start the child, if there is none, and let it load while we do something else."""
         if self._child is None or not self._child.alive:
-            self._child = Child("primafacie.generator.studio")
-            self._child.wire.send_json(self._trust.lock_in())
-            self.sandbox = ""
+            self._child = self._spawn()
+            self._used, self.sandbox = False, ""
+
+    def renew(self) -> None:
+        """End the child that has seen a photo; the next one has seen none."""
+        self.close()
+        self.start()
+
+    def let_go(self) -> None:
+        """End a performance that is not over: frames that nobody asks for are never over, because
+        a generator that was not started has no end either."""
+        if self._used:
+            self.renew()
+
+    def _over(self, wire: Wire) -> None:
+        """This performance is over; nothing is started where the studio was closed meanwhile."""
+        if self._child is not None and self._child.wire is wire:
+            self.renew()
 
     def warm(self) -> str:
-        """Wait until the child is ready; the level of its sandbox."""
+        """Wait until a child that saw nothing is ready; the level of its sandbox."""
+        self.let_go()
         self._open()
         return self.sandbox
+
+    def _spawn(self) -> Child:
+        """A child that was told whom to trust before it shuts itself in."""
+        child = Child("primafacie.generator.studio")
+        with contextlib.suppress(EngineError):  # one that is gone already is found out when asked
+            child.wire.send_json(self._trust.lock_in())
+        return child
 
     def _open(self) -> Wire:
         self.start()
         assert self._child is not None
         wire = self._child.wire
         if not self.sandbox:
-            hello = wire.receive_json(START_DEADLINE)
+            hello = wire.receive_json(START_DEADLINE, LARGEST_WORD)
             _raise_refusal(hello)
             self.sandbox = str(hello.get("sandbox", "none"))
         if self._must_hold and self.sandbox != "enforced":
@@ -167,10 +215,13 @@ class Studio:
         return wire
 
     def close(self) -> None:
-        """Stop the child; the next performance starts another."""
+        """Stop the child and what reads from it; the next performance starts another."""
+        if self._ahead is not None:
+            self._ahead.stop()
         if self._child is not None:
             self._child.stop()
-            self._child = None
+        self._ahead = self._child = None
+        self._used = False
 
 
 def _pairs(value: Any) -> tuple[tuple[str, str], ...]:
@@ -214,7 +265,7 @@ def _json_or_empty(data: bytes | bytearray) -> dict[str, Any]:
 
 
 def _serve(wire: Wire) -> None:
-    """Shut the box, then perform for every good permit that arrives, until the wire closes."""
+    """Shut the box, then perform once, if a good permit comes."""
     from primafacie.generator import sandbox
     from primafacie.generator.ledger import Ledger
 
@@ -236,16 +287,16 @@ def _serve(wire: Wire) -> None:
     )
     _load()
     wire.send_json({"sandbox": str(level)})
-    while True:
-        head = wire.receive_json()
-        work = (bytes(wire.receive()), bytes(wire.receive()), bytes(wire.receive()))
-        try:
-            _perform(wire, lock, _permit_from_json(head), work, engines, str(level))
-        except GeneratorError as error:
-            wire.send_json({"error": type(error).__name__, "message": str(error)})
-        except Exception as error:  # the kind may be told, the contents may hold the material
-            wire.send_json({"error": "EngineError", "message": f"the studio failed: "
-                            f"{type(error).__name__}"})  # fmt: skip
+    head = wire.receive_json()
+    work = (bytes(wire.receive()), bytes(wire.receive()), bytes(wire.receive()))
+    try:
+        _perform(wire, lock, _permit_from_json(head), work, engines, str(level))
+    except GeneratorError as error:
+        wire.send_json({"error": type(error).__name__, "message": str(error)})
+    except Exception as error:  # the kind may be told, the contents may hold the material
+        wire.send_json({"error": "EngineError", "message": f"the studio failed: "
+                        f"{type(error).__name__}"})  # fmt: skip
+    wire.receive()  # stay until the gate hangs up: what was sent last must arrive
 
 
 def _load() -> None:

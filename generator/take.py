@@ -230,6 +230,24 @@ def head_of(poses: Sequence[Doubles], fps: float) -> Head:
     )  # fmt: skip
 
 
+def repeats(paths: Doubles, fps: float, least: float = 10.0) -> float:
+    """How far a movement (T, n) repeats itself after `least` seconds or more: the largest
+    correlation of any of its parts with itself that much later, 1 = a loop."""
+    first, count = round(least * fps), len(paths)
+    most = 0.0
+    for path in np.asarray(paths, np.float64).T:
+        centred = path - path.mean()
+        size = 1 << (2 * count).bit_length()
+        power = np.abs(np.fft.rfft(centred, size)) ** 2
+        shared = np.fft.irfft(power, size)[: count // 2]
+        energy = np.r_[0.0, np.cumsum(centred**2)]
+        lags = np.arange(count // 2)
+        both = np.sqrt(energy[count - lags] * (energy[count] - energy[lags]))
+        r = shared / np.maximum(both, 1e-12)
+        most = max(most, float(r[first:].max(initial=0.0)))
+    return most
+
+
 def _power_below(poses: Sequence[Doubles], fps: float) -> tuple[float, float]:
     size = round(8 * fps)
     total = np.zeros(size // 2 + 1)

@@ -50,18 +50,15 @@ class OnnxAnimation:
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
+        providers = ["CPUExecutionProvider"]
         try:
-            self._session: Any = onnxruntime.InferenceSession(
-                model, options, providers=["CPUExecutionProvider"]
-            )
+            self._session: Any = onnxruntime.InferenceSession(model, options, providers=providers)
             shape = {i.name: i.shape for i in self._session.get_inputs()}["source"]
         except Exception as error:
             raise EngineError("the registered file is no image-animation model") from error
         self._side = int(shape[2])
-        weights = (Weights("model.onnx", sha256, licence),)
-        self.info = EngineInfo(
-            "onnx-animation", "1.0", "Apache-2.0", weights, max_side=1080, exact=False
-        )
+        file = (Weights("model.onnx", sha256, licence),)
+        self.info = EngineInfo("onnx-animation", "1.0", "Apache-2.0", file, exact=False)
 
     def prepare(self, admission: Admission, portrait: Portrait, controls: Controls) -> Avatar:
         """The square round the face, at the model's own size."""

@@ -1,7 +1,7 @@
 """A MotionTrack as the CSV of Apple's/Epic's Live Link Face app, which Unreal, Blender's add-ons,
 Maya and MotionBuilder read.
 
-Columns: Timecode, BlendshapeCount, the 52 ARKit coefficients in the app's order and spelling, then
+Columns: Timecode, BlendShapeCount, the 52 ARKit coefficients in the app's order and spelling, then
 HeadYaw, HeadPitch, HeadRoll, LeftEyeYaw … RightEyeRoll in radians. The app's angles: yaw > 0 turns
 to the sitter's left, pitch > 0 looks down, roll > 0 tilts clockwise for the viewer, as ours do.
 One column more, at the far right, holds the signed statement in its first row; readers go by
@@ -41,7 +41,8 @@ ANGLES: Final = (
     "RightEyeYaw", "RightEyePitch", "RightEyeRoll",
 )  # fmt: skip
 STATEMENT: Final = "PrimafacieStatement"
-START: Final = b"Timecode,BlendshapeCount,EyeBlinkLeft,"
+#: As files of the app begin; ours up to 0.2.0 wrote "Blendshape".
+START: Final = b"Timecode,Blend"
 _COUNT: Final = str(len(LIVE_LINK) + len(ANGLES))
 _ORDER: Final = [COLUMN[name[0].lower() + name[1:]] for name in LIVE_LINK]
 
@@ -50,7 +51,7 @@ def write(track: MotionTrack) -> bytes:
     """The track's angles and coefficients; shift and scale of the head have no column there."""
     out = io.StringIO()
     rows = csv.writer(out, lineterminator="\n")
-    rows.writerow(["Timecode", "BlendshapeCount", *LIVE_LINK, *ANGLES, STATEMENT])
+    rows.writerow(["Timecode", "BlendShapeCount", *LIVE_LINK, *ANGLES, STATEMENT])
     head, eyes = np.radians(track.pose[:, :3]), np.radians(track.gaze)
     for n in range(len(track)):
         look = [eyes[n, 0], eyes[n, 1], 0.0]

@@ -23,7 +23,7 @@ from primafacie.generator.engines.photo_warp._lips import find_lips
 from primafacie.generator.engines.photo_warp._mouth import open_mouth
 from primafacie.generator.engines.photo_warp._rig import DRIVES
 from primafacie.generator.engines.photo_warp.engine import Avatar, PhotoWarp, _pose_frame
-from primafacie.generator.errors import PermitError
+from primafacie.generator.errors import EngineError, PermitError
 from primafacie.generator.faces import find_faces
 from primafacie.generator.landmarks import DlibLandmarker
 from primafacie.generator.motion import (
@@ -216,6 +216,45 @@ def test_both_samplers_draw_the_same(
             assert np.abs(one.astype(int) - other).mean() < 1.0
 
 
+def test_batches_of_any_size_draw_the_same_frames(
+    admission: permit.Admission, avatar: Avatar
+) -> None:
+    rows = [{"jawOpen": 0.1 * i, "pose": (i, 0, 0, 0, 0, 1)} for i in range(5)]
+    drawn = [
+        list(PhotoWarp("torch", batch=batch).render(admission, avatar, track(*rows)))
+        for batch in (1, 4, 8)
+    ]
+    for one, four, eight in zip(*drawn, strict=True):
+        assert (one == four).all() and (one == eight).all()
+    with pytest.raises(EngineError, match="batch"):
+        PhotoWarp("torch", batch=0)
+
+
+# ---- sharpness ---------------------------------------------------------------------------------
+
+
+def test_the_fine_plate_holds_every_pixel_of_the_photo() -> None:
+    plate = np.random.default_rng(1).integers(0, 256, (40, 52, 3)).astype(np.uint8)
+    fine = flow.refine(plate)
+    assert fine.shape == (80, 104, 3)
+    assert (fine[::2, ::2] == plate).all()
+
+
+def test_reading_between_pixels_keeps_the_grain(avatar: Avatar) -> None:
+    """Half a pixel aside, cubic reading of the photo itself loses a fifth of the detail."""
+
+    def detail(picture: Picture) -> float:
+        face = picture[250:330, 230:310]
+        return float(cv2.Laplacian(cv2.cvtColor(face, cv2.COLOR_RGB2GRAY), cv2.CV_64F).var())
+
+    plate = avatar.view.plate
+    y, x = np.mgrid[0 : plate.shape[0], 0 : plate.shape[1]].astype(np.float32)
+    fine = cv2.remap(avatar.fine, 2 * x + 1, 2 * y, cv2.INTER_CUBIC)
+    plain = cv2.remap(plate, x + np.float32(0.5), y, cv2.INTER_CUBIC)
+    assert detail(np.asarray(fine, np.uint8)) > 0.9 * detail(plate)
+    assert detail(np.asarray(plain, np.uint8)) < 0.85 * detail(plate)
+
+
 # ---- the flow ----------------------------------------------------------------------------------
 
 EXTREMES: tuple[Row, ...] = (
@@ -373,6 +412,26 @@ def test_parted_lips_stay_as_photographed_until_a_track_closes_them(open_avatar:
     assert rig.aperture(rig.weights(track({}).coeffs[0])) == pytest.approx(rig.gap)
     shut = rig.weights(track({"mouthClose": 1.0}).coeffs[0])
     assert rig.aperture(shut) <= 0.005
+
+
+def test_a_smile_is_measured_in_the_photo(avatar: Avatar, open_avatar: Avatar) -> None:
+    assert open_avatar.rig.smile > 0.8
+    assert avatar.rig.smile < 0.2
+
+
+def test_a_smile_relaxes_to_a_mouth_of_usual_width_when_it_closes(open_avatar: Avatar) -> None:
+    shut = open_avatar.rig.weights(track({"mouthClose": 1.0}).coeffs[0], True)
+    assert shut[INDEX["smile_l"]] == shut[INDEX["smile_r"]]
+    assert -open_avatar.rig.smile <= shut[INDEX["smile_l"]] < -0.4
+
+
+def test_a_tucked_lip_comes_nearer_to_the_teeth(avatar: Avatar, open_avatar: Avatar) -> None:
+    for made in (avatar, open_avatar):
+        bare, tucked = (
+            made.rig.aperture(made.rig.weights(track(row).coeffs[0], True))
+            for row in ({"jawOpen": 0.12}, {"jawOpen": 0.12, "mouthRollLower": 1.0})
+        )
+        assert tucked < 0.7 * bare
 
 
 def test_teeth_vanish_when_a_broad_smile_closes(

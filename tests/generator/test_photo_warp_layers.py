@@ -113,9 +113,9 @@ def test_a_turning_head_leaves_the_wall_where_it_is(
     motion, _ = _pose_frame(avatar, track({"pose": (15, 5, 9, 0.04, 0.03, 1)}), 0, False)
     assert motion is not None
     cut = flow.Cut(0, 0, np.zeros((1, 1), np.float32))
-    elastic, _ = flow.warp(avatar.field, striped, motion, cut, None, striped)
+    elastic, _ = flow.warp(avatar.field, flow.refine(striped), motion, cut, None, striped)
     kept = replace(matte, clean=striped, behind=striped)
-    layered, _ = flow.warp(avatar.field, striped, motion, cut, kept, striped)
+    layered, _ = flow.warp(avatar.field, flow.refine(striped), motion, cut, kept, striped)
     gap = cv2.distanceTransform((matte.alpha == 0).astype(np.uint8), cv2.DIST_L2, 5)
     away = gap > 0.45 * relief.face_width
     assert np.abs(elastic.astype(int) - striped)[away].mean() > 0.1
@@ -166,6 +166,13 @@ def test_a_breath_moves_cloth_and_not_the_wall(admission: permit.Admission, avat
     # Plain cloth shows little of a small shift; its collar and shoulder line do.
     assert change[380:470, 150:360].mean() > 0.3
     assert change[:150][true[:150] < 0.01].mean() == 0
+
+
+def test_only_a_pose_that_may_move_breathes(admission: permit.Admission, amara: Portrait) -> None:
+    made = PhotoWarp().prepare(admission, amara, Controls(crop="full", regions=("lips",)))
+    clip = track(*({"jawOpen": 0.002 * (i % 2)} for i in range(100)))
+    drawn = list(PhotoWarp().render(admission, made, clip))
+    assert (drawn[40][380:] == drawn[0][380:]).all()
 
 
 def test_a_photo_that_does_not_move_does_not_breathe(
@@ -325,7 +332,7 @@ def test_the_outline_of_an_eye_reaches_its_drawn_corners(
     admission: permit.Admission, name: str
 ) -> None:
     """Measured: landmarks miss the outer corner by 18 to 48 % of half the eye, 30 % on average;
-    the refined outline by 0 to 31 %, 10 % on average, and never by more than they do."""
+    the refined outline by 1 to 14 %, 7 % on average, and never by more than they do."""
     portrait = portrait_of(name)
     made = PhotoWarp().prepare(admission, portrait, Controls(crop="full"))
     true = sitter.landmarks(name, 512)
@@ -334,5 +341,5 @@ def test_the_outline_of_an_eye_reaches_its_drawn_corners(
         outer = np.array([side, 0.0]) @ eye.rest[:, :2].T + eye.rest[:, 2]
         corner = true[f"{word}_eye_outer"][0]
         miss = abs(float(outer[0]) - corner) * eye.pixel
-        assert miss < 0.35, word
+        assert miss < 0.20, word
         assert miss <= abs(float(portrait.landmarks.points[mark, 0]) - corner) * eye.pixel, word

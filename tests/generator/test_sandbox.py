@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import platform
+import signal
 import subprocess
 import sys
 
@@ -22,6 +24,48 @@ from facenet_pytorch import MTCNN
 MTCNN(keep_all=True, device="cpu")
 assert float(torch.ones(4, 4).matmul(torch.ones(4, 4)).sum()) == 64.0
 print("works", flush=True)
+"""
+#: The call filter alone: Landlock, too, holds signals, but not on every kernel.
+AT_OTHERS = """
+import ctypes, json, os, resource
+from primafacie.generator import sandbox
+assert sandbox._loaded(sandbox._call_filter())
+libc = ctypes.CDLL(None, use_errno=True)
+libc.syscall.argtypes = [ctypes.c_long] * 5
+NUMBERS = {"tkill": 200, "tgkill": 234, "rt_tgsigqueueinfo": 297, "kill": 62}
+def refused(name, *arguments):
+    ctypes.set_errno(0)
+    libc.syscall(NUMBERS[name], *arguments, *[0] * (4 - len(arguments)))
+    return ctypes.get_errno() == 1
+other = os.getppid()
+told = {
+    "kill": refused("kill", other, 0),
+    "tkill": refused("tkill", other, 0),
+    "tgkill": refused("tgkill", other, other, 0),
+    "tgkill, disguised": refused("tgkill", (1 << 32) | other, other, 0),
+    "rt_tgsigqueueinfo": refused("rt_tgsigqueueinfo", other, other, 0),
+    "its own": not refused("tgkill", os.getpid(), os.getpid(), 0),
+}
+try:
+    resource.prlimit(other, resource.RLIMIT_CPU)
+    told["prlimit64"] = False
+except PermissionError:
+    told["prlimit64"] = True
+resource.getrlimit(resource.RLIMIT_CPU)
+print(json.dumps(told), flush=True)
+"""
+ABORTS = """
+import os, signal, threading
+from primafacie.generator import sandbox
+sandbox.enter()
+stay = threading.Event()
+thread = threading.Thread(target=stay.wait)
+thread.start()
+signal.signal(signal.SIGUSR1, lambda *_: stay.set())
+signal.pthread_kill(thread.ident, signal.SIGUSR1)
+thread.join(20)
+assert stay.is_set()
+os.abort()
 """
 
 
@@ -46,3 +90,13 @@ def test_what_it_says_it_holds_it_holds() -> None:
 
 def test_engines_still_work_inside() -> None:
     assert run(STILL_WORKS).strip() == "works"
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the numbers of the calls are x86-64's")
+def test_a_child_that_was_taken_over_ends_no_other_process() -> None:
+    assert all(json.loads(run(AT_OTHERS)).values()), run(AT_OTHERS)
+
+
+def test_threads_inside_signal_each_other_and_a_failed_assertion_still_aborts() -> None:
+    done = subprocess.run([sys.executable, "-I", "-c", ABORTS], capture_output=True, timeout=120)
+    assert done.returncode == -signal.SIGABRT, done.stderr

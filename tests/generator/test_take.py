@@ -142,6 +142,59 @@ def test_a_rehearsal_opens_engines_and_no_studio() -> None:
         studio.spend(permit, b"photo", b"voice", controls.to_params())
 
 
+def shot(take_: Take, far: float, long: bool = False) -> benchmark.Shot:
+    asked = np.nan_to_num(take_.watched.aperture)
+    return benchmark.Shot(take_, (0.1, far, 0.1), (1.0, 1.0, 1.0), 0.0, asked, "", 0.0, (), long)
+
+
+def face(name: str, far: float, frames: int = 0) -> benchmark.Face:
+    spoken = replace(GOOD, watched=watched(aperture=np.roll(GOOD.watched.aperture, frames)))
+    shots = (shot(spoken, far), shot(GOOD, far, long=True))
+    return benchmark.Face(name, False, "strips", shots)
+
+
+def line(number: str, faces: list[benchmark.Face], plain: benchmark.Face) -> benchmark.Line:
+    check = next(c for c in benchmark.CHECKS if c.number == number)
+    bad = ("spoiled", face("x", 0.9, 8).shots)
+    return benchmark._line(check, faces, faces[0].shots, plain.shots, bad)
+
+
+def test_a_verdict_counts_portraits_and_names_the_one_furthest_outside() -> None:
+    faces = [face("near", 0.2), face("far", 0.5), face("middle", 0.36)]
+    most = line("8b", faces, face("plain", 0.0))
+    assert (most.portraits, most.of, most.worst_of, most.worst) == (1, 3, "far", 0.5)
+    assert not most.reached and most.control_red
+    inside = line("8b", faces[:1] * 2, face("plain", 0.0))
+    assert (inside.portraits, inside.reached, inside.worst) == (2, True, 0.2)
+
+
+def test_a_row_that_its_baseline_wins_says_so() -> None:
+    faces = [face("a", 0.2)]
+    assert not line("8b", faces, face("plain", 0.0)).tells
+    assert line("1", faces, face("late", 0.2, 6)).tells
+    assert line("1", faces, face("late", 0.2, 6)).same == 1.0
+
+
+def test_a_target_is_what_it_says() -> None:
+    for check in benchmark.CHECKS:
+        for edge in (check.low, check.high):
+            if np.isfinite(edge):
+                assert check.reached(edge) and f"{edge:g}" in check.target
+        assert not check.reached(float("nan"))
+        assert not (check.reached(check.low - 0.01) or check.reached(check.high + 0.01))
+
+
+def test_the_report_tells_missed_portraits_and_useless_rows() -> None:
+    from primafacie.generator import benchmark_report
+
+    faces = (face("near", 0.2), face("far", 0.5))
+    lines = (line("8b", list(faces), face("plain", 0.0)),)
+    report = benchmark.FaceReport(lines, faces, (), (), (), ("14 a note",))
+    text = "\n".join(benchmark_report._text(report, False, "bench", ["asked"], ["fast"]))
+    assert "**1 of 2**" in text and "0.5 (far)" in text and "still photo 0.1 †" in text
+    assert "- asked" in text and "- fast" in text
+
+
 @pytest.mark.slow
 def test_the_benchmark_runs_and_shows_pictures_of_drawn_portraits_alone() -> None:
     from primafacie.platform import sitter

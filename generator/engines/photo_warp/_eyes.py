@@ -24,9 +24,10 @@ Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 Picture = NDArray[np.uint8]
 
-#: Radius of the iris in half eye widths, and of the eyeball in head units.
+#: Radius of the iris in half eye widths, and of the eyeball in distances between the pupils: 12 of
+#: 63 mm (Dodgson 2004). The head's own unit would do worse: faces differ more in width.
 _IRIS: Final = 0.40
-_EYEBALL: Final = 1.2
+_EYEBALL: Final = 12.0 / 63.0
 #: How far lashes hang over the rim of a closed lid, in half eye widths.
 _LASH: Final = 0.04
 #: How far the lower lid comes to meet the upper one, in shares of the opening.
@@ -96,6 +97,7 @@ class EyePaint:
     iris: Doubles
     rest: Doubles  # (2, 3) eye frame to plate pixels in the photo's own pose
     pixel: float  # one pixel in half eye widths
+    ball_radius: float  # of the eyeball, in half eye widths
 
 
 def build_eye(relief: Relief, shape: EyeShape, plate: Picture) -> EyePaint:
@@ -121,8 +123,14 @@ def build_eye(relief: Relief, shape: EyeShape, plate: Picture) -> EyePaint:
     grain = fine - cv2.GaussianBlur(fine, (0, 0), max(1.0, 0.10 / pixel))
     skin, fold, lash, crease = _lid_colours(plate, rest, shape, pixel)
     return EyePaint(
-        shape, frame, centre, corner, ball, fine, grain, skin, fold, lash, crease, iris, rest, pixel
-    )
+        shape, frame, centre, corner, ball, fine, grain, skin, fold, lash, crease, iris, rest,
+        pixel, _EYEBALL * _eyes_apart(head) / shape.half,
+    )  # fmt: skip
+
+
+def _eyes_apart(head: Doubles) -> float:
+    """Between the middles of both eyes, in head units, from 68 head points."""
+    return float(np.hypot(*(head[36:42].mean(0) - head[42:48].mean(0))[:2]))
 
 
 def _roi(rest: Doubles, plate: Picture) -> tuple[tuple[int, int], tuple[int, int], Doubles]:
@@ -187,10 +195,12 @@ def _complete(
     mirrored = 2 * iris[1] - w
     there = (mirrored > upper + 0.10) & (mirrored < lower - 0.10)
     image = _read(plate, rest, e, mirrored)
+    if disc.sum() > 5:  # a lamp's reflection has no mirror image
+        image = np.minimum(image, np.percentile(colours[disc], 80, axis=0))
     sure = step(mirrored - upper, 0.08, 0.2) * step(lower - mirrored, 0.08, 0.2) * there
     hidden = usual + sure[..., None] * (image - usual)
     made = made + (1.0 - step(far, 0.90, 1.10))[..., None] * (hidden - made)
-    inside = step(w - upper, 0.02, 0.12) * step(lower - w, 0.0, 0.08) * step(1 - np.abs(e), 0, 0.1)
+    inside = step(w - upper, 0.02, 0.12) * step(lower - w, 0.03, 0.14) * step(1 - np.abs(e), 0, 0.1)
     blend = inside[..., None]
     mixed = colours * blend + made * (1 - blend)
     return np.asarray(np.clip(mixed + 0.5, 0, 255), np.uint8)
@@ -235,10 +245,12 @@ def _lid_colours(
     skin = ranked[5:12].mean(0)
     cheek = _read(soft, rest, np.linspace(-0.7, 0.7, 9)[None], np.full((1, 9), 0.95))[0].mean(0)
     skin = 0.60 * gaussian_filter1d(skin, 5.0, axis=0, mode="nearest") + 0.40 * cheek
-    fold = _read(soft, rest, np.clip(e, -0.9, 0.9)[None], (crease - 0.03)[None])[0]
+    fold = _read(soft, rest, np.clip(e, -0.7, 0.7)[None], (crease - 0.03)[None])[0]
     fold = gaussian_filter1d(fold, 2.5, axis=0, mode="nearest")
     lid = _read(soft, rest, np.clip(e, -0.8, 0.8)[None], (0.55 * shape.upper + 0.45 * crease)[None])
     skin = 0.72 * skin + 0.28 * gaussian_filter1d(lid[0], 4.0, axis=0, mode="nearest")
+    # Towards the corners the fold is hidden by lashes; there it has the lid's colour.
+    fold = fold + step(np.abs(e), 0.45, 0.8)[:, None] * (0.96 * skin - fold)
     # Lashes: the darkest part of the margin.
     rows = shape.upper + np.linspace(-0.10, 0.10, 7)[:, None]
     margin = _read(plate, rest, columns[:7], rows).reshape(-1, 3)
@@ -275,8 +287,12 @@ def paint_eye(paint: EyePaint, eye: EyeMotion, motion: Motion, picture: Picture)
     # Towards the rims the moved photo stays, with its own lashes and wet edges; only a lid that
     # comes down has no rim in the photo yet.
     fresh = min(1.0, max(0.0, eye.closure) / 0.10)
-    depth = 0.14 - 0.10 * fresh
-    opening = step(w - lid, -soft * fresh, depth) * step(low - w, -soft * fresh, depth) * wide
+    # A lamp in the eye goes along with it, and must not be left behind at the rim.
+    looks = min(1.0, float(np.hypot(eye.yaw, eye.pitch)) / 4.0)
+    depth = 0.14 - max(0.10 * fresh, 0.07 * looks)
+    # An iris that has risen or sunk would leave its old rim on the lower lid.
+    shallow = 0.14 - 0.11 * max(fresh, min(1.0, abs(eye.pitch) / 5.0))
+    opening = step(w - lid, -soft * fresh, depth) * step(low - w, -soft * fresh, shallow) * wide
     moved = max(abs(eye.closure) / 0.06, abs(eye.yaw) / 1.5, abs(eye.pitch) / 1.5, eye.lower / 0.04)
     active = float(step(moved, 0.0, 1.0))
     colour = area.astype(np.float32)
@@ -289,8 +305,8 @@ def paint_eye(paint: EyePaint, eye: EyeMotion, motion: Motion, picture: Picture)
 
 
 def _eyeball(paint: EyePaint, eye: EyeMotion, e: Doubles, w: Doubles, lid: Doubles) -> Floats:
-    shift_e = _EYEBALL * np.sin(np.radians(eye.yaw)) / paint.shape.half
-    shift_w = _EYEBALL * np.sin(np.radians(eye.pitch)) / paint.shape.half
+    shift_e = paint.ball_radius * np.sin(np.radians(eye.yaw))
+    shift_w = paint.ball_radius * np.sin(np.radians(eye.pitch))
     far = np.hypot(e - paint.iris[0] - shift_e, w - paint.iris[1] - shift_w) / _IRIS
     weight = 1.0 - step(far, 1.14, 2.3)
     from_e, from_w = e - shift_e * weight, w - shift_w * weight
@@ -299,7 +315,8 @@ def _eyeball(paint: EyePaint, eye: EyeMotion, e: Doubles, w: Doubles, lid: Doubl
     y = (from_e * rest[1, 0] + from_w * rest[1, 1] + rest[1, 2] - corner[1]).astype(np.float32)
     ball = cv2.remap(paint.ball, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     # The lid's shadow comes down with it.
-    shadow = 1.0 - 0.38 * min(1.0, max(0.0, eye.closure) * 2.5) * bell(w - lid, 0.17)
+    deep = min(1.0, max(0.0, eye.closure) * 2.5) * (0.38 + 0.22 * max(0.0, eye.closure))
+    shadow = 1.0 - deep * bell(w - lid, 0.17)
     return np.asarray(ball * shadow[..., None], np.float32)
 
 
@@ -327,20 +344,26 @@ def _draw_lid(
     # The rim of the lid with its lashes is the photo's own, carried down unstretched.
     rim = w - lid + upper
     own = _read_patch(paint, paint.raw, e, np.maximum(rim, crease))
+    # A rim is not brighter than its lid: what is, is the eye's own white or a lamp in it.
+    own = np.minimum(own, 1.10 * patch)
     carried = step((rim - crease) / tall, 0.05, 0.75)
     patch = patch + carried[..., None] * (own - patch)
     # It must hide the photo's own lashes where the skin carried them, and fades out above.
-    full = step(w - (skin_edge - 0.15), -0.10, 0.05)
+    # Lashes are longest towards the outer corner; they go down with a lid that shuts.
+    outer = step(e if shape.left else -e, 0.35, 0.95)
+    long = 0.15 + 0.16 * outer * float(step(eye.closure, 0.25, 0.75))
+    full = step(w - (skin_edge - long), -0.10, 0.05)
     reach = np.maximum(skin_edge - 0.12 - crease, 0.10)
     early = step((w - crease) / reach, -0.1, 1.0)
-    sides = 1.0 - step(np.abs(e), 0.82, 1.04)
+    wider = float(step(eye.closure, 0.15, 0.6))
+    sides = 1.0 - step(np.abs(e), 0.82 + 0.11 * wider, 1.04 + 0.12 * wider)
     below = _LASH * float(step(eye.closure, 0.0, 0.3))
     cover = np.maximum(full, early) * step(lid + below - w, -soft, soft) * sides
     cover = cover * float(step(eye.closure, 0.0, 0.06))
     out = colour * (1 - cover[..., None]) + patch * cover[..., None]
     thick = 0.040 * (1.0 - 0.4 * np.abs(e))
     line = bell((w - lid - 0.5 * below) / np.maximum(thick, 0.6 * paint.pixel), 1.0)
-    line = line * 0.45 * (1.0 - step(np.abs(e), 0.86, 1.02)) * float(step(eye.closure, 0.3, 0.8))
+    line = line * 0.45 * (1.0 - step(np.abs(e), 0.92, 1.10)) * float(step(eye.closure, 0.3, 0.8))
     lash = _along(paint.lash, along)
     return np.asarray(out * (1 - line[..., None]) + lash * line[..., None], np.float32)
 

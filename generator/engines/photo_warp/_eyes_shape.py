@@ -76,6 +76,9 @@ _ENDS: Final = (0.97, 1.46)
 _CERTAIN: Final = (0.35, 0.55)
 #: Least difference in colour, in Lab units, at which white and skin can be told apart.
 _TELLABLE: Final = 9.0
+#: How far grey alone counts as white, and by how much skin's colour must be the purer one.
+_SHADED: Final = 0.7
+_PURER: Final = 0.06
 
 
 def _to_corners(shape: EyeShape, relief: Relief, plate: Picture) -> EyeShape:
@@ -136,7 +139,23 @@ def _whiteness(
     to_skin = np.linalg.norm((seen - skin) * scale, axis=-1)
     found = (to_skin - to_white) / np.maximum(to_skin + to_white, 1e-3)
     dark = seen[..., 0] < 0.45 * np.minimum(white[0], skin[..., 0])
-    return np.where(dark, 0.0, found)
+    found = np.where(dark, 0.0, found)
+    return np.asarray(np.maximum(found, _SHADED * _greyness(seen, bright, skin)))
+
+
+def _greyness(seen: Doubles, white: Doubles, skin: Doubles) -> Doubles:
+    """Like _whiteness, from purity of colour alone, which shadow leaves as it is: in the corner
+    on a face's dark side the white is darker than lit skin."""
+
+    def purity(lab: Doubles) -> Doubles:
+        colour = np.hypot(lab[..., 1] - 128.0, lab[..., 2] - 128.0)
+        return np.asarray(colour / np.maximum(lab[..., 0], 20.0))
+
+    of_skin, of_white = purity(skin), float(np.median(purity(white)))
+    apart = of_skin - of_white
+    grey = np.clip(2 * (of_skin - purity(seen)) / np.maximum(apart, 1e-3) - 1, -1, 1)
+    lit = seen[..., 0] > 0.25 * np.minimum(float(np.median(white[..., 0])), skin[..., 0])
+    return np.where((apart > _PURER) & lit, grey, -1.0)
 
 
 #: How far below or above the landmarks' lower lid the true one is looked for.

@@ -22,6 +22,9 @@ Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 Picture = NDArray[np.uint8]
 
+#: Lobes of the Lanczos kernel that finds what lies half-way between two pixels.
+_LOBES: Final = 8
+
 STEPS: Final = 10
 DAMPING: Final = 0.75
 #: Grid nodes by which the lower field's window is widened on every side.
@@ -214,12 +217,12 @@ class Cut:
 
 
 def warp(
-    field: Field, plate: Picture, motion: Motion, cut: Cut, matte: Matte | None, base: Picture
+    field: Field, fine: Picture, motion: Motion, cut: Cut, matte: Matte | None, base: Picture
 ) -> tuple[Picture, Floats]:
     """The whole plate, moved, and the backward displacement on the grid.
 
-    What lies outside the moving area is the base's own pixels; with a matte the wall does not
-    move.
+    fine is the plate as `refine` returned it. What lies outside the moving area is the base's own
+    pixels; with a matte the wall does not move.
     """
     whole, low = forward(field, motion)
     cell = field.relief.cell
@@ -228,14 +231,14 @@ def warp(
     window = low_window(field, motion)
     lower = _enlarge(invert(low, cell, window), cell)
     _join(back, lower, window.left * cell, window.top * cell, cut)
-    height, width = plate.shape[:2]
+    height, width = base.shape[:2]
     x0, y0 = field.relief.x0, field.relief.y0
     h, w = min(back.shape[0], height - y0), min(back.shape[1], width - x0)
     back = back[:h, :w]
     back[..., 0] += np.arange(x0, x0 + w, dtype=np.float32)
     back[..., 1] += np.arange(y0, y0 + h, dtype=np.float32)[:, None]
-    moved = _sample(plate, back, cv2.INTER_CUBIC)
     where = (slice(y0, y0 + h), slice(x0, x0 + w))
+    moved = _sample(fine, back + back, cv2.INTER_CUBIC)
     if matte is not None:
         alpha = _sample(matte.alpha, back, cv2.INTER_LINEAR)
         clean = _sample(matte.clean, back, cv2.INTER_LINEAR) if matte.screen else None
@@ -243,6 +246,39 @@ def warp(
     out = base.copy()
     out[where] = moved
     return out, coarse
+
+
+def refine(plate: Picture) -> Picture:
+    """The plate at twice its size: every second pixel is its own, those between are found once by
+    a kernel too long to be used in every frame.
+
+    Pores and grain lie close to what a grid of pixels can hold. One cubic reading between pixels
+    takes a fifth of their contrast away, on this finer grid next to nothing. (Duchon 1979.)
+    """
+    wide = _between(plate, 1)
+    return _between(wide, 0)
+
+
+def _between(picture: Picture, axis: int) -> Picture:
+    x = np.arange(-_LOBES + 0.5, _LOBES)
+    taps = np.sinc(x) * np.sinc(x / _LOBES)
+    taps = (taps / taps.sum()).astype(np.float32)
+    before, after = _LOBES, _LOBES - 1  # the new pixel lies after its own
+    shape = list(picture.shape)
+    shape[axis] *= 2
+    out = np.empty(shape, np.uint8)
+    kernel = taps[:, None] if axis == 0 else taps[None]
+    top, left = (before, 0) if axis == 0 else (0, before)
+    bottom, right = (after + 1, 0) if axis == 0 else (0, after + 1)
+    padded = cv2.copyMakeBorder(picture, top, bottom, left, right, cv2.BORDER_REPLICATE)
+    anchor = (0, _LOBES - 1) if axis == 0 else (_LOBES - 1, 0)
+    found = cv2.filter2D(padded, cv2.CV_8U, kernel, anchor=anchor)
+    own = found[before : before + picture.shape[0]] if axis == 0 else found[:, before : -after - 1]
+    if axis == 0:
+        out[0::2], out[1::2] = picture, own
+    else:
+        out[:, 0::2], out[:, 1::2] = picture, own
+    return out
 
 
 def _sample(picture: Picture, at: Floats, kernel: int) -> Picture:

@@ -25,15 +25,14 @@ Picture = NDArray[np.uint8]
 
 
 class TorchField:
-    """A Field and its plate on a device."""
+    """A Field and its plate, as `refine` returned it, on a device."""
 
     def __init__(
-        self, field: Field, plate: Picture, matte: Matte | None, base: Picture, device: str
+        self, field: Field, fine: Picture, matte: Matte | None, base: Picture, device: str
     ) -> None:
         self._field = field
         self._matte, self._base = matte, base
         self._device = torch.device(device)
-        self._plate = plate
         self._head = self._tensor(field.head)  # (gh, gw, 3)
         self._place = self._tensor(field.place)  # (gh, gw, 2)
         self._weight = self._tensor(field.weight)[..., None]
@@ -41,8 +40,8 @@ class TorchField:
         self._breath = self._tensor(field.breath)
         self._bases = self._tensor(field.bases)  # (K, nodes x 3)
         self._low_bases = self._tensor(field.low_bases)
-        image = self._tensor(plate.astype(np.float32)).permute(2, 0, 1)[None]
-        self._image = image.contiguous()  # (1, 3, H, W)
+        image = self._tensor(fine.astype(np.float32)).permute(2, 0, 1)[None]
+        self._image = image.contiguous()  # (1, 3, 2 H, 2 W)
         self._wall: Tensor | None = None  # (1, 4, H, W): alpha, then the wall without the person
         if matte is not None:
             both = np.dstack([matte.alpha, matte.clean]).astype(np.float32)
@@ -104,20 +103,19 @@ class TorchField:
         return self._tensor(masks)
 
     def _sample(self, back: Tensor) -> Iterator[Picture]:
-        relief, (height, width) = self._field.relief, self._plate.shape[:2]
+        relief, (height, width) = self._field.relief, self._base.shape[:2]
         x0, y0 = relief.x0, relief.y0
         h, w = min(back.shape[1], height - y0), min(back.shape[2], width - x0)
         x = torch.arange(x0, x0 + w, device=self._device, dtype=torch.float32)
         y = torch.arange(y0, y0 + h, device=self._device, dtype=torch.float32)
-        at_x = (back[:, :h, :w, 0] + x) * (2.0 / (width - 1)) - 1.0
-        at_y = (back[:, :h, :w, 1] + y[:, None]) * (2.0 / (height - 1)) - 1.0
-        grid = torch.stack([at_x, at_y], -1)
+        at = torch.stack([back[:, :h, :w, 0] + x, back[:, :h, :w, 1] + y[:, None]], -1)
+        grid = at * (4.0 / at.new_tensor([2 * width - 1, 2 * height - 1])) - 1.0
         image = self._image.expand(len(back), -1, -1, -1)
         read = functional.grid_sample(
             image, grid, mode="bicubic", padding_mode="border", align_corners=True
         )
         moved = read.round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
-        walls = self._walls(grid)
+        walls = self._walls(at * (2.0 / at.new_tensor([width - 1, height - 1])) - 1.0)
         where = (slice(y0, y0 + h), slice(x0, x0 + w))
         for index, patch in enumerate(moved):
             picture = self._base.copy()

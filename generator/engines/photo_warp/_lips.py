@@ -92,8 +92,9 @@ def find_lips(plate: Picture, relief: Relief) -> Lips:
     apart = float((inner_low - inner_top)[middle]) / 2.0
     if apart > OPEN_FROM and (apart > SURELY_OPEN or _gap_differs(plate, points)):
         # Landmarks run along the middle of the lips' rims; the opening begins a little outside.
+        # Seven points draw a trapezoid; lips are round.
         rim = _RIM * (1 - u**2)
-        top, low = _smooth(inner_top, 1.0) - rim, _smooth(inner_low, 1.0) + rim
+        top, low = _smooth(inner_top, 3.0) - rim, _smooth(inner_low, 3.0) + rim
         low = np.maximum(low, top)
     else:
         guess = (inner_top + inner_low) / 2

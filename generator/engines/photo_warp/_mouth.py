@@ -111,7 +111,7 @@ def _colours(bases: Bases, plate: Picture) -> _Colours:
     # The deepest shadow of the lips, but never lighter than a dark version of them.
     luma = np.array([0.299, 0.587, 0.114])
     shadow = 0.6 * float(np.percentile(lip @ luma, 4)) / max(float(lip_middle @ luma), 1.0)
-    cavity = lip_middle * min(0.27, shadow) * (1.0, 0.80, 0.78)
+    cavity = lip_middle * min(0.27, shadow) * (1.0, 0.74, 0.70)
     # Teeth are as bright as the light and as tinted as the picture; skin and the whites of the
     # eyes tell both, on dark skin the eyes alone.
     white = _eye_white(plate, points)
@@ -247,8 +247,16 @@ def _own_mouth(
     own = cv2.remap(
         plate, at[..., 0], at[..., 1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
     ).astype(np.float64)
-    cover = step(low - v, 0.0, 0.05) * step(1.0 - np.abs(u), 0.0, 0.10)
-    return _premultiplied(own, cover)
+    # What the lower lip hid of the side teeth goes on below it: drawn, in the shade of the cheek.
+    edge = 0.5 * low + 0.5 * (float(low.max()) - 0.10 * u**2) - 0.03
+    shade, drawn = _tooth_row(u, v, _UPPER, edge, float(top.min()) - 0.2)
+    lateral = np.clip(0.98 - 0.62 * np.abs(u) ** 1.5, 0.10, 1.0)
+    teeth = colours.cavity + (shade * lateral)[..., None] * (colours.tooth - colours.cavity)
+    teeth_cover = drawn * step(0.95 - np.abs(u), 0.0, 0.25)
+    cover = step(low - v, 0.0, 0.07) * step(1.0 - np.abs(u), 0.0, 0.10)
+    both = teeth_cover + cover * (1.0 - teeth_cover)
+    colour = teeth * (teeth_cover * (1 - cover))[..., None] + own * cover[..., None]
+    return np.asarray(np.dstack([colour, np.maximum(both, cover)]), np.float32)
 
 
 def _premultiplied(colour: NDArray[Any], alpha: Doubles) -> Floats:
@@ -329,8 +337,10 @@ def paint_mouth(paint: MouthPaint, motion: Motion, opening: Opening, picture: Pi
         # The photo's own mouth brings its own shading; only what is new is darkened.
         grown = min(1.0, max(0.0, float(tall.max()) / (2 * paint.half_px) / paint.gap - 1.0))
         shade = np.clip(1.0 - 0.45 * grown * (1 - light), 0, 1)
-        # Little light gets through lips that are about to meet.
-        shade = shade * (0.38 + 0.62 * float(step(tall.max() / paint.half_px, 0.0, 0.11)))
+        # Little light gets through lips that are about to meet, unless the teeth stand in the gap.
+        lit = float(step(tall.max() / paint.half_px, 0.0, 0.11))
+        lit = max(lit, min(1.0, float(motion.weights[INDEX["roll_lower"]])))
+        shade = shade * (0.38 + 0.62 * lit)
     else:
         shade = np.clip(0.16 + 1.0 * light, 0.0, 1.0)
     warm = np.asarray(shade, np.float32)[..., None] ** _WARM
@@ -397,7 +407,9 @@ def _interior(
         tip = _lay(paint, motion, paint.tongue, where, corner, size)
         tip = tip * float(step(raised, 0.02, 0.2))
         picture = _over(picture, tip)
-    picture = _over(picture, _lay(paint, motion, paint.skull, teeth, corner, size))
+    # Behind rounded lips the photo's own teeth are out of sight.
+    seen = 1.0 - 0.85 * drawn if paint.gap > 0 else 1.0
+    picture = _over(picture, seen * _lay(paint, motion, paint.skull, teeth, corner, size))
     if tip is not None and between > 0:
         picture = _over(picture, tip * between)
     return np.asarray(paint.cavity + dark**_WARM * (picture - paint.cavity), np.float32)

@@ -61,6 +61,15 @@ DRIVES: Final[dict[str, tuple[tuple[str, float], ...]]] = {
 
 _MOST_ROUND: Final = 1.2
 _MOST_JAW: Final = 1.1
+#: A mouth at rest: half its width in eye distances, and how far its line hangs below its corners,
+#: in half widths (means of the drawn sitters and of paintings with closed lips).
+_REST_WIDTH: Final = 0.42
+_REST_LINE: Final = 0.10
+#: What one unit of the smile bases widens and lifts, in half widths.
+_SMILE_GAIN: Final = 0.20
+_MOST_SMILE: Final = 1.25
+#: A lower lip that is tucked under the teeth leaves this much less to see of the opening.
+_TUCK: Final = 0.35
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,12 +77,14 @@ class Rig:
     """Coefficients to weights for one face.
 
     table (52, K). opening (K,): what each base adds to the aperture in the middle of the mouth,
-    in mouth widths. gap: the photo's own aperture.
+    in mouth widths. gap: the photo's own aperture. smile: how much the photo itself smiles, as a
+    weight of the smile bases.
     """
 
     table: Doubles
     opening: Doubles
     gap: float
+    smile: float = 0.0
 
     def weights(self, coeffs: NDArray[np.float32], speaking: bool = False) -> Doubles:
         """Base weights (K,) for one frame (52,). All-zero coefficients give all-zero weights.
@@ -88,8 +99,12 @@ class Rig:
         w = c @ self.table
         shut = float(c[COLUMN["mouthClose"]])
         wanted = APERTURE_AT_FULL_JAW * float(c[COLUMN["jawOpen"]])
+        wanted *= 1.0 - _TUCK * float(c[COLUMN["mouthRollLower"]])
         if self.gap > 0:
-            self._unsmile(w, shut, float(c[COLUMN["mouthPucker"]]), speaking)
+            pucker, funnel = c[COLUMN["mouthPucker"]], c[COLUMN["mouthFunnel"]]
+            rounded = min(1.0, float(pucker + 0.6 * funnel))
+            wide = float(step(wanted / APERTURE_AT_FULL_JAW, 0.3, 1.0))
+            self._unsmile(w, max(0.60 * shut, 0.85 * rounded), wide, speaking)
             wanted = wanted if speaking else max(wanted, self.gap)
         jaw, close = INDEX["jaw"], INDEX["close"]
         reached = self.gap + float(w @ self.opening)
@@ -111,10 +126,11 @@ class Rig:
         """Lip aperture in mouth widths under these weights."""
         return self.gap + float(weights @ self.opening)
 
-    def _unsmile(self, w: Doubles, shut: float, pucker: float, speaking: bool) -> None:
-        """Teeth that show in the photo belong to a smile; lips can only close if it relaxes."""
+    def _unsmile(self, w: Doubles, meets: float, wide: float, speaking: bool) -> None:
+        """Teeth that show in the photo belong to a smile; lips can only close, round or open wide
+        if it relaxes. How far it must is measured in the photo: its own smile, the other way."""
         toothy = min(1.0, self.gap / 0.08)
-        relax = toothy * max(0.55 * shut, 0.5 * pucker, 0.30 if speaking else 0.0)
+        relax = toothy * self.smile * max(meets, 0.40 + 0.40 * wide if speaking else 0.0)
         for side in "lr":
             w[INDEX[f"smile_{side}"]] -= relax
             for other in ("stretch", "upraise"):
@@ -136,7 +152,18 @@ def build_rig(bases: Bases) -> Rig:
     none = np.zeros(EDGE)
     moved = bases.lower(low, none)[:, EDGE // 2] - bases.upper(top, none)[:, EDGE // 2]
     opening = moved @ bases.lips.down / (2.0 * bases.lips.half)
-    return Rig(table, opening, max(0.0, bases.lips.gap))
+    return Rig(table, opening, max(0.0, bases.lips.gap), smile_of(bases))
+
+
+def smile_of(bases: Bases) -> float:
+    """How much the photo smiles, 0 to 1.25 of the smile bases: the mean of what the mouth's width
+    and the lift of its corners over the middle say."""
+    head, lips = bases.relief.pose.to_head(bases.relief.points), bases.lips
+    eyes = float(np.hypot(*(head[36:42].mean(0) - head[42:48].mean(0))[:2]))
+    wider = lips.half / eyes / _REST_WIDTH - 1.0
+    middle = float((lips.upper_edge + lips.lower_edge)[EDGE // 2]) / 2.0
+    lifted = middle - _REST_LINE
+    return float(np.clip((wider + lifted) / 2.0 / _SMILE_GAIN, 0.0, _MOST_SMILE))
 
 
 def _rounded(c: Doubles) -> Doubles:

@@ -32,6 +32,7 @@ from primafacie.generator.engines.photo_warp._flow import (
     Motion,
     build_field,
     move_head,
+    refine,
     warp,
 )
 from primafacie.generator.engines.photo_warp._lips import find_lips
@@ -74,7 +75,8 @@ class Avatar:
     """A portrait made ready; width and height are the frames'. yaw_range: degrees the head may
     turn either way. room: share of its movement that the photo's borders leave to the head.
     matte: None where person and wall cannot be told apart; the wall then gives a little. base:
-    the plate as it looks when nothing moves."""
+    the plate as it looks when nothing moves. fine: the plate at twice its size, to read between
+    its pixels."""
 
     view: View
     field: Field
@@ -86,6 +88,7 @@ class Avatar:
     room: float
     matte: Matte | None
     base: Picture
+    fine: Picture
 
     @property
     def width(self) -> int:
@@ -100,14 +103,18 @@ class PhotoWarp:
     """The photo-sampling engine.
 
     sampler "cv2" is the fast one; "torch" is the reference, in batches on the given device, and
-    differs by less than one grey level on average.
+    differs by less than one grey level on average. batch: frames that it draws at once; memory
+    grows with it and the frames do not depend on it.
     """
 
     info: EngineInfo = _INFO
 
-    def __init__(self, sampler: Sampler = "cv2", device: str = "cpu") -> None:
+    def __init__(self, sampler: Sampler = "cv2", device: str = "cpu", batch: int = _BATCH) -> None:
+        if batch < 1:
+            raise EngineError("a batch holds at least one frame")
         self._sampler = sampler
         self._device = device
+        self._batch = batch
 
     def prepare(self, admission: Admission, portrait: Portrait, controls: Controls) -> Avatar:
         """Measure the face once, in the framing that the controls ask for.
@@ -119,6 +126,8 @@ class PhotoWarp:
         view = frame_view(portrait, mesh, controls)
         measured = portrait.landmarks.mesh is not None
         relief = shape_relief(view, mesh, portrait.landmarks.points.astype(np.float64), measured)
+        if "pose" not in controls.regions:  # breathing is part of the pose
+            relief = replace(relief, breath=np.zeros_like(relief.breath))
         lips, eyes = find_lips(view.plate, relief), find_eyes(relief, view.plate)
         bases = build_bases(relief, lips, eyes)
         first, second = (build_eye(relief, shape, view.plate) for shape in eyes)
@@ -129,7 +138,7 @@ class PhotoWarp:
             build_mouth(bases, view.plate, max(1.0, view.scale)), (first, second),
             # A head that is already turned has less left on that side.
             (-MAX_YAW - 0.5 * min(0.0, yaw), MAX_YAW - 0.5 * max(0.0, yaw)),
-            head_room(view, relief), matte, base,
+            head_room(view, relief), matte, base, refine(view.plate),
         )  # fmt: skip
 
     def render(self, admission: Admission, avatar: Avatar, track: MotionTrack) -> Iterator[Picture]:
@@ -152,9 +161,7 @@ class PhotoWarp:
             opening = open_mouth(avatar.mouth, motion)
             relief = avatar.field.relief
             cut = cut_below(opening, relief.x0, relief.y0, avatar.mouth.half_px)
-            picture, back = warp(
-                avatar.field, avatar.view.plate, motion, cut, avatar.matte, avatar.base
-            )
+            picture, back = warp(avatar.field, avatar.fine, motion, cut, avatar.matte, avatar.base)
             yield _finish(avatar, motion, eyes, picture, back)
 
     def _render_in_batches(
@@ -162,14 +169,14 @@ class PhotoWarp:
     ) -> Iterator[Picture]:
         from primafacie.generator.engines.photo_warp._flow_torch import TorchField
 
-        field = TorchField(avatar.field, avatar.view.plate, avatar.matte, avatar.base, self._device)
+        field = TorchField(avatar.field, avatar.fine, avatar.matte, avatar.base, self._device)
         relief = avatar.field.relief
         speaking, breaths = lips_meet(track), _breaths(track)
-        for start in range(0, len(track), _BATCH):
+        for start in range(0, len(track), self._batch):
             require(admission)
             frames = [
                 _pose_frame(avatar, track, i, speaking, breaths)
-                for i in range(start, min(start + _BATCH, len(track)))
+                for i in range(start, min(start + self._batch, len(track)))
             ]
             motions = [motion for motion, _ in frames if motion is not None]
             cuts = [
