@@ -22,16 +22,20 @@ def law(file: Path, regime: str | None, as_json: bool) -> None:
     Engineering, not legal advice: it says which field a text names stands in the file, and what
     stands there. Exit code 4 when one is missing.
     """
-    from primafacie.safeguards.provenance.law import REGIMES, duties
+    from primafacie.platform.errors import InputError
+    from primafacie.safeguards.errors import MediaError
+    from primafacie.safeguards.provenance.law import LIMITS, REGIMES, duties
     from primafacie.safeguards.provenance.manifest import TrustList
-    from primafacie.safeguards.provenance.media import FilmLimits
     from primafacie.safeguards.provenance.quarantine import inspect
 
     data = opened.read(file)
     with opened.services() as services:
         verdict = services.examiner.examine(None, data, name=file.name)
-        found = inspect(data, TrustList.of(*services.examiner.roots), FilmLimits(), 30.0)
-    every = duties(data, found.raw, verdict)
+        try:
+            found = inspect(data, TrustList.of(*services.examiner.roots), LIMITS, 30.0)
+        except MediaError as error:
+            raise InputError(str(error)) from error
+    every = duties(found, verdict)
     wanted = {"eu": REGIMES[:1], "california": REGIMES[1:2], "china": REGIMES[2:], None: REGIMES}
     chosen = [duty for duty in every if duty.regime in wanted[regime]]
     missing = sum(duty.met is False for duty in chosen)

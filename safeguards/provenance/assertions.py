@@ -17,7 +17,7 @@ from typing import Any, Final, Literal
 
 from primafacie.audit.entry import format_time
 from primafacie.safeguards.errors import ManifestError
-from primafacie.safeguards.provenance.order import SealOrder
+from primafacie.safeguards.provenance.order import SealOrder, Words
 from primafacie.safeguards.provenance.rubric import ALGORITHMIC, COMPOSITE_TRAINED, TRAINED
 
 SPEC_VERSION = "2.4.0"
@@ -27,8 +27,9 @@ POLICY = "org.primafacie.policy"
 TRANSPARENCY = "org.primafacie.transparency"
 REPORT = "org.primafacie.report"
 SOFT_BINDING = "c2pa.soft-binding"
-FORMATS: Final = {"film": "video/mp4", "still": "image/png", "sound": "audio/wav"}
-_ONLY_INPUT: Final = {"still": "photo", "sound": "voice"}
+WORDS = "org.primafacie.words"
+FORMATS: Final = {"mp4": "video/mp4", "png": "image/png", "jpg": "image/jpeg", "wav": "audio/wav"}
+_ONLY_INPUT: Final = {"png": "photo", "jpg": "photo", "wav": "voice"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,34 +41,36 @@ class Binding:
     value: bytes
 
 
-Part = Literal["film", "still", "sound"]
+Part = Literal["mp4", "png", "jpg", "wav"]
 
 
 def compose(
-    order: SealOrder, bindings: tuple[Binding, ...], duration_ms: int, part: Part = "film"
+    order: SealOrder, bindings: tuple[Binding, ...], duration_ms: int, part: Part = "mp4"
 ) -> dict[str, Any]:
     """The manifest definition for the C2PA builder; ManifestError when the order is wrong.
 
-    `part`: the film, one frame of it, or its sound alone. Each names what went into it and nothing
-    else: a still holds no voice, so it is no composite; a sound shows no face.
+    `part`: the film of `duration_ms`, its middle frame as a still, or its sound alone. Each names
+    what went into it and nothing else: a still holds no voice, so it is no composite; a sound shows
+    no face.
     """
     order.check()
-    if part == "sound" and order.voice_is_real:
+    if part == "wav" and order.voice_is_real:
         raise ManifestError("a person's recording alone is nothing that was generated here")
-    own = uuid.UUID(order.asset_uuid) if part == "film" else uuid.uuid4()
+    film = part == "mp4"
+    own = uuid.UUID(order.asset_uuid) if film else uuid.uuid4()
     return {
         "claim_generator_info": [
             {"name": order.producer, "version": order.version, "specVersion": SPEC_VERSION}
         ],
         "vendor": VENDOR,
-        "title": order.title if part == "film" else f"primafacie-{order.asset_uuid}-{part}",
+        "title": f"primafacie-{order.asset_uuid}.{part}",
         "format": FORMATS[part],
         "instance_id": f"urn:uuid:{own}",
         "ingredients": _ingredients(order.voice_is_real, part),
         "assertions": [
-            _created("c2pa.actions.v2", _actions(order, part)),
-            *(_created(SOFT_BINDING, _soft_binding(b, duration_ms)) for b in bindings),
-            *([] if part == "sound" else [_created("c2pa.ai-disclosure", _ai_disclosure(order))]),
+            _created("c2pa.actions.v2", _actions(order, part, duration_ms)),
+            *(_created(SOFT_BINDING, _soft_binding(b, film * duration_ms)) for b in bindings),
+            *([] if part == "wav" else [_created("c2pa.ai-disclosure", _ai_disclosure(order))]),
             _gathered("cawg.training-mining", _no_training()),
             _created(CONSENT, _consent(order)),
             _created(POLICY, _policy(order)),
@@ -106,25 +109,36 @@ def _ingredients(voice_is_real: bool, part: Part) -> list[dict[str, str]]:
             else "A synthetic voice that drove the face and is heard in this file.",
         },
     ]
-    return [one for one in both if part == "film" or one["label"] == _ONLY_INPUT[part]]
+    return [one for one in both if part == "mp4" or one["label"] == _ONLY_INPUT[part]]
 
 
-def _actions(order: SealOrder, part: Part) -> dict[str, Any]:
-    actions = [_sounded(order) if part == "sound" else _creation(order, part)]
-    if order.voice_is_real and part == "film":
+def _actions(order: SealOrder, part: Part, duration_ms: int) -> dict[str, Any]:
+    actions = [_sounded(order) if part == "wav" else _creation(order, part)]
+    if order.voice_is_real and part == "mp4":
         actions.append({"action": "c2pa.placed", "parameters": {"ingredientIds": ["voice"]}})
     agent = {"name": order.producer, "version": order.version}
-    if order.label is not None and part != "sound":
-        actions.append(
-            {
-                "action": "c2pa.addedText",
-                "digitalSourceType": ALGORITHMIC,
-                "softwareAgent": agent,
-                "description": f"Visible label: {order.label}",
-            }
-        )
+    actions += [_added(words, part, agent) for words in _words(order, part, duration_ms)]
     actions.append({"action": "c2pa.watermarked.bound", "softwareAgent": agent})
     return {"allActionsIncluded": True, "actions": actions}
+
+
+def _words(order: SealOrder, part: Part, duration_ms: int) -> list[Words]:
+    """What can be read in the film, or in its middle frame."""
+    every = [] if part == "wav" else order.words(duration_ms / 1000)
+    return [words for words in every if part == "mp4" or words.at(duration_ms / 2000)]
+
+
+def _added(words: Words, part: Part, agent: Mapping[str, str]) -> dict[str, Any]:
+    shown: dict[str, Any] = {"text": words.text, "position": words.position}
+    if part == "mp4":
+        shown |= {"startMs": round(words.start * 1000), "endMs": round(words.end * 1000)}
+    return {
+        "action": "c2pa.addedText",
+        "digitalSourceType": ALGORITHMIC,
+        "softwareAgent": dict(agent),
+        "description": f"Visible words: {words.text}",
+        "parameters": {WORDS: shown},
+    }
 
 
 def _sounded(order: SealOrder) -> dict[str, Any]:
@@ -141,8 +155,8 @@ def _sounded(order: SealOrder) -> dict[str, Any]:
 
 def _creation(order: SealOrder, part: Part) -> dict[str, Any]:
     name, version = order.engines[0]
-    real = order.voice_is_real and part == "film"
-    inputs = ["photo"] if real or part == "still" else ["photo", "voice"]
+    real = order.voice_is_real and part == "mp4"
+    inputs = ["photo"] if real or part != "mp4" else ["photo", "voice"]
     report = [{"name": n, "version": v} for n, v in order.engines]
     return {
         "action": "c2pa.created",

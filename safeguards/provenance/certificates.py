@@ -238,6 +238,15 @@ def check_claim_chain(
         raise ManifestError(found)
 
 
+def certificate_serials(chain_pem: bytes) -> tuple[str, ...]:
+    """Serial numbers of a chain as lower-case hex, in its order; empty when it cannot be read."""
+    try:
+        chain = x509.load_pem_x509_certificates(chain_pem)
+    except ValueError:
+        return ()
+    return tuple(f"{certificate.serial_number:x}" for certificate in chain)
+
+
 def _linked(chain: list[x509.Certificate]) -> bool:
     try:
         for one, issuer in pairwise([*chain, chain[-1]]):

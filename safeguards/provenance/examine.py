@@ -61,7 +61,7 @@ from primafacie.safeguards.provenance.watermark import (
 )
 
 DEADLINE = 30.0
-LEAST_SOUND = 1.0  # seconds below which nothing can be read
+LEAST_SOUND = 0.8  # seconds below which nothing can be read
 WITHDRAWN = frozenset({"withdrawn", "revoked", "erased"})
 _MARK_SECONDS = 10.0  # what reading the marks of an unmarked film may take
 _PARTS = 4  # a film is compared in quarters
@@ -198,7 +198,9 @@ def _read_marks(case: _Case, keys: Sequence[MarkKeys], ends: float, deep: bool) 
         picture = read_picture(film.frames, keys, deep=deep)
     sound = _NOTHING.sound
     if len(film.sound) >= LEAST_SOUND * SOUND_RATE:
-        sound = read_sound(film.sound, SOUND_RATE, keys)
+        # Where the picture is ours, the sound is worth the search for a changed speed.
+        deep = deep or picture.status is not MarkStatus.NONE
+        sound = read_sound(film.sound, SOUND_RATE, keys, deep=deep)
     elif film.has_sound:
         case.not_checked.append("the sound's mark: too little sound")
     case.marks = Marks(picture, sound, _agreement(film, picture, sound))
@@ -468,8 +470,10 @@ def _judge_marks(case: _Case) -> tuple[Level, str]:
         )
     if marks.agreement in (Agreement.OTHER_SOUND, Agreement.OTHER_PICTURE):
         return Level.ALTERED, _spliced_sentence(marks.agreement)
+    uncompared = match.by == "picture mark" and case.content is None
+    alone = " Only its mark says so: the content can no longer be compared." if uncompared else ""
     if _is_revoked(match.record):
-        return Level.REVOKED, _revoked_sentence(match.record)
+        return Level.REVOKED, _revoked_sentence(match.record) + alone
     if case.log is LogStanding.REFUTED:
         return (
             Level.NO_CREDENTIAL,
@@ -483,7 +487,7 @@ def _judge_marks(case: _Case) -> tuple[Level, str]:
     return (
         Level.RECOVERED,
         "The credential is gone and the file was changed, but its invisible mark identifies an "
-        f"AI-generated video that Primafacie released.{doubt}",
+        f"AI-generated video that Primafacie released.{doubt}{alone}",
     )
 
 

@@ -2,10 +2,10 @@
 
 A credential covers the film but not its own box, not the file-type box, not the padding of its
 signature, not the types and flags of its JUMBF boxes and not everything in its time-stamp;
-libraries accept anything there. This parser reads exactly those bytes of an MP4, PNG or WAV and
-names what no honest writer leaves.
-Sources: ISO/IEC 14496-12 (boxes), ISO/IEC 19566-5 (JUMBF), C2PA 2.4 sections 11 and 14, RFC 9052,
-RFC 3161.
+libraries accept anything there. This parser reads exactly those bytes of an MP4, PNG, JPEG or WAV
+and names what no honest writer leaves.
+Sources: ISO/IEC 14496-12 (boxes), ISO/IEC 19566-5 (JUMBF), ISO/IEC 18477-3 (JUMBF in JPEG), C2PA
+2.4 sections 11 and 14, RFC 9052, RFC 3161.
 """
 
 from __future__ import annotations
@@ -20,6 +20,11 @@ from primafacie.safeguards.errors import ManifestError
 
 C2PA_BOX = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
 _PNG = b"\x89PNG\r\n\x1a\n"
+_JPEG = b"\xff\xd8"
+_EOI, _SOS, _APP11 = 0xD9, 0xDA, 0xEB
+_ALONE = frozenset({0x01, *range(0xD0, 0xD8)})  # markers that have no length
+_INSTANCE = b"\x02\x11"  # what the library numbers the one credential of a JPEG with
+_FRAGMENT = 8  # bytes of LBox and TBox, repeated in every fragment after the first
 _CARRIERS = frozenset({"caBX", "C2PA"})
 MAX_STORE = 16 * 1024 * 1024
 MAX_BOXES = 10_000
@@ -57,10 +62,10 @@ class Structure:
     """What stands in the uncovered bytes.
 
     boxes: top-level kinds in order, a C2PA box as `c2pa`, another uuid box as `uuid`; of a PNG or
-    WAV its chunks. brands: the major brand first; `png` or `wav`. manifest_sha256: digest of the
-    whole manifest store. leaf_usages: extended key usages of the certificate that signed the active
-    claim, dotted. serials: serial numbers of its chain, hex, leaf first. oddities: what no honest
-    writer leaves in bytes that nothing covers, in words.
+    WAV its chunks, of a JPEG its segments. brands: the major brand first; `png`, `jpg` or `wav`.
+    manifest_sha256: digest of the whole manifest store. leaf_usages: extended key usages of the
+    certificate that signed the active claim, dotted. serials: serial numbers of its chain, hex,
+    leaf first. oddities: what no honest writer leaves in bytes that nothing covers, in words.
     """
 
     boxes: tuple[str, ...]
@@ -72,22 +77,14 @@ class Structure:
 
 
 def read_structure(data: bytes) -> Structure:
-    """The structure of an MP4, PNG or WAV that carries a credential; ManifestError when it cannot
-    be told."""
+    """The structure of an MP4, PNG, JPEG or WAV that carries a credential; ManifestError when it
+    cannot be told."""
     odd: set[str] = set()
-    chunks = _chunks(data)
-    if chunks is None:
-        boxes = list(iso_boxes(data, 0, len(data)))
-        carrier = _carrier(data, boxes)
-        store, brands = _store(data, carrier, odd), _brands(data, boxes, odd)
-    else:
-        boxes = list(chunks)
-        carrier = _chunk_carrier(boxes)
-        store, brands = data[carrier.body : carrier.end], (_container(data),)
+    kinds, brands, store = _taken_apart(data, odd)
     protected, unprotected = _cose_headers(_active_signature(store, odd))
     _look_at_unprotected(unprotected, odd)
     return Structure(
-        boxes=tuple("c2pa" if box is carrier else box.kind for box in boxes),
+        boxes=kinds,
         brands=brands,
         manifest_sha256=hashlib.sha256(store).hexdigest(),
         leaf_usages=_leaf_usages(protected),
@@ -97,13 +94,26 @@ def read_structure(data: bytes) -> Structure:
 
 
 def read_store(data: bytes) -> bytes:
-    """The manifest store of an MP4, PNG or WAV as it stands in the file; ManifestError when there
-    is none."""
-    chunks = _chunks(data)
-    if chunks is not None:
-        carrier = _chunk_carrier(list(chunks))
-        return data[carrier.body : carrier.end]
-    return _store(data, _carrier(data, list(iso_boxes(data, 0, len(data)))), set())
+    """The manifest store of an MP4, PNG, JPEG or WAV as it stands in the file; ManifestError when
+    there is none."""
+    return _taken_apart(data, set())[2]
+
+
+def _taken_apart(data: bytes, odd: set[str]) -> tuple[tuple[str, ...], tuple[str, ...], bytes]:
+    """Kinds of boxes, brands and the manifest store."""
+    kind = _container(data)
+    if kind == "jpg":
+        return _jpeg(data, odd)
+    if kind:
+        boxes = list(_png_chunks(data) if kind == "png" else _riff_chunks(data))
+        carrier = _chunk_carrier(boxes)
+        store = data[carrier.body : carrier.end]
+        brands: tuple[str, ...] = (kind,)
+    else:
+        boxes = list(iso_boxes(data, 0, len(data)))
+        carrier = _carrier(data, boxes)
+        store, brands = _store(data, carrier, odd), _brands(data, boxes, odd)
+    return tuple("c2pa" if box is carrier else box.kind for box in boxes), brands, store
 
 
 def iso_boxes(data: bytes, start: int, end: int) -> Iterator[Box]:
@@ -134,19 +144,12 @@ def iso_boxes(data: bytes, start: int, end: int) -> Iterator[Box]:
 
 
 def _container(data: bytes) -> str:
-    """`png`, `wav`, or nothing for whatever else."""
+    """`png` (ISO/IEC 15948), `jpg` (ISO/IEC 10918-1), `wav` (RIFF), or nothing for all else."""
     if data.startswith(_PNG):
         return "png"
+    if data.startswith(_JPEG):
+        return "jpg"
     return "wav" if data[:4] == b"RIFF" and data[8:12] == b"WAVE" else ""
-
-
-def _chunks(data: bytes) -> Iterator[Box] | None:
-    """The chunks of a PNG (ISO/IEC 15948) or a WAV (RIFF), None for what is neither. Consumed, they
-    raise ManifestError when sizes do not add up."""
-    kind = _container(data)
-    if kind == "png":
-        return _png_chunks(data)
-    return _riff_chunks(data) if kind == "wav" else None
 
 
 def _png_chunks(data: bytes) -> Iterator[Box]:
@@ -189,6 +192,81 @@ def _chunk_carrier(chunks: list[Box]) -> Box:
     if len(found) != 1 or not 0 < found[0].end - found[0].body <= MAX_STORE:
         raise ManifestError(f"the file has {len(found)} usable credential chunks instead of one")
     return found[0]
+
+
+def _jpeg(data: bytes, odd: set[str]) -> tuple[tuple[str, ...], tuple[str, ...], bytes]:
+    """A JPEG's segments, the credential's fragments as one `c2pa`; they must follow each other."""
+    kinds: list[str] = []
+    store = b""
+    fragments = 0
+    for segment in _jpeg_segments(data):
+        body = data[segment.body : segment.end]
+        if segment.kind != "APP11" or body[:2] != b"JP":
+            kinds.append(segment.kind)
+            continue
+        if fragments and kinds[-1] != "c2pa":
+            raise ManifestError("the credential's fragments do not follow each other")
+        fragments += 1
+        store += _fragment(body, fragments, store[:_FRAGMENT], odd)
+        kinds += [] if fragments > 1 else ["c2pa"]
+        if len(store) > MAX_STORE:
+            raise ManifestError("the credential is too large")
+    if not store:
+        raise ManifestError("the picture has no credential")
+    return tuple(kinds), ("jpg",), store
+
+
+def _fragment(body: bytes, number: int, head: bytes, odd: set[str]) -> bytes:
+    """CI (2), En (2), Z (4), LBox and TBox (8), payload; Z counts from 1."""
+    if len(body) < 8 + _FRAGMENT or int.from_bytes(body[4:8]) != number:
+        raise ManifestError("a fragment of the credential is cut off or out of its place")
+    if body[2:4] != _INSTANCE:
+        odd.add("the credential's fragments are numbered as no writer does")
+    if number == 1:
+        return body[8:]
+    if body[8 : 8 + _FRAGMENT] != head:
+        odd.add("a fragment of the credential begins with another box")
+    return body[8 + _FRAGMENT :]
+
+
+def _jpeg_segments(data: bytes) -> Iterator[Box]:
+    """Every marker segment; of a scan, its header and all up to the next marker."""
+    at = len(_JPEG)
+    yield Box("SOI", 0, 0, at)
+    for _ in range(MAX_BOXES):
+        if len(data) - at < 2 or data[at] != 0xFF:
+            raise ManifestError("a segment is cut off")
+        marker = data[at + 1]
+        if marker == _EOI:
+            if at + 2 != len(data):
+                raise ManifestError("the picture goes on after its end")
+            yield Box("EOI", at, at + 2, at + 2)
+            return
+        if marker in _ALONE or len(data) - at < 4:
+            raise ManifestError("a segment is cut off")
+        end = at + 2 + int.from_bytes(data[at + 2 : at + 4])
+        if end > len(data) or end < at + 4:
+            raise ManifestError("a segment is larger than the file")
+        yield Box(_SEGMENTS.get(marker, f"{marker:02x}"), at, at + 4, end)
+        at = _scan_end(data, end) if marker == _SOS else end
+    raise ManifestError("there are too many segments")
+
+
+def _scan_end(data: bytes, at: int) -> int:
+    """Where the coded picture ends: at the first marker that is neither stuffing nor a restart."""
+    while True:
+        at = data.find(b"\xff", at)
+        if at < 0 or at + 1 >= len(data):
+            raise ManifestError("the picture has no end")
+        if data[at + 1] != 0 and not 0xD0 <= data[at + 1] <= 0xD7:
+            return at
+        at += 2
+
+
+_SEGMENTS = {
+    **{0xE0 + n: f"APP{n}" for n in range(16)},
+    0xC0: "SOF0", 0xC4: "DHT", 0xDA: "SOS", 0xDB: "DQT", 0xDD: "DRI", 0xFE: "COM",
+}  # fmt: skip
 
 
 # the film's own boxes --------------------------------------------------------------------------

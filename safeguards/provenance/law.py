@@ -3,7 +3,8 @@
 Engineering, not advice: it tells whether a field that a text names stands in the file and what
 stands there. Whether a text applies to somebody, and whether the field satisfies it, a court says.
 What a file cannot show (that a detector is free, that terms forbid removal) is listed with no
-answer. Only what a credential that holds covers is taken as standing in the file.
+answer. Only what a credential that holds covers is taken as standing in the file, and visible words
+only where they are seen in the decoded frames. The file is opened by the quarantine, never here.
 
 Texts: Regulation (EU) 2024/1689 Art. 50 and the Code of Practice on marking and labelling (June
 2026; its measures are named M1.1 and so on); California SB 942 as amended by AB 853, and SB 1000
@@ -12,7 +13,6 @@ as enrolled; GB 45438-2025 with the Measures for labelling AI-generated content.
 
 from __future__ import annotations
 
-import io
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -21,9 +21,11 @@ from typing import Any, TypeAlias
 
 from primafacie.safeguards.errors import MediaError
 from primafacie.safeguards.provenance import assertions, rubric
-from primafacie.safeguards.provenance.label import LETTER_SHARE
+from primafacie.safeguards.provenance.label import LETTER_SHARE, Label, letter_height
 from primafacie.safeguards.provenance.manifest import Presence, RawReading
-from primafacie.safeguards.provenance.media import read_implicit_label
+from primafacie.safeguards.provenance.media import Film, FilmLimits
+from primafacie.safeguards.provenance.order import POSITIONS
+from primafacie.safeguards.provenance.quarantine import Inspection
 from primafacie.safeguards.provenance.reading import MarkStatus
 from primafacie.safeguards.provenance.verdict import Level, Verdict
 
@@ -32,7 +34,10 @@ CALIFORNIA = "California SB 942, SB 1000"
 CHINA = "China GB 45438-2025"
 REGIMES = (EU, CALIFORNIA, CHINA)
 _AI_SOURCES = (rubric.TRAINED, rubric.COMPOSITE_TRAINED)
-_LABEL = "Visible label: "
+_DESCRIBED = re.compile(r"Visible (?:words|label): ")  # the second up to 0.2.0
+#: More frames than an examiner looks at: visible words are asked for in the first seconds.
+LIMITS = FilmLimits(frames=64)
+OPENING = 2.0  # seconds at the start that GB 45438-2025 asks the label for
 _CHINESE = re.compile(r"(AI|人工智能).*(生成|合成)")
 _PRINTABLE = re.compile(r"[ !#-\[\]-~]+")  # printable ASCII without quotes and backslashes
 _PERSONAL = frozenset({"thumbnail", "data", "hash", "metadata", "active_manifest"})
@@ -53,11 +58,35 @@ class Duty:
 
 
 @dataclass(frozen=True, slots=True)
+class _Seen:
+    """Visible words that the credential names, and in how many of the frames looked at they are
+    found: in all its time, and in the opening seconds."""
+
+    text: str
+    found: int
+    looked: int
+    opening_found: int
+    opening_looked: int
+    letters: int  # height in pixels
+    short: int  # the picture's shorter side
+
+    @property
+    def throughout(self) -> bool:
+        return 0 < self.found == self.looked
+
+    @property
+    def opening(self) -> bool:
+        return 0 < self.opening_found == self.opening_looked
+
+
+@dataclass(frozen=True, slots=True)
 class _File:
     """What the rules look at."""
 
     verdict: Verdict
     manifest: Mapping[str, Any]
+    film: Film | None
+    words: tuple[_Seen, ...] = ()
     tag: Mapping[str, str] = field(default_factory=dict)
 
     def action(self, name: str) -> Mapping[str, Any]:
@@ -73,19 +102,15 @@ class _File:
                 return data
         return {}
 
-    @property
-    def label(self) -> str:
-        return str(self.action("c2pa.addedText").get("description", "")).removeprefix(_LABEL)
 
-
-def duties(data: bytes, raw: RawReading, verdict: Verdict) -> tuple[Duty, ...]:
+def duties(found: Inspection, verdict: Verdict) -> tuple[Duty, ...]:
     """Every duty, and whether this file meets it.
 
-    `raw` and `verdict` are what was read from the same bytes, the verdict with the mark keys: a
-    watermark nobody looked for counts as missing. Never raises on foreign bytes.
+    `found` (under LIMITS) and `verdict` are what was read from the same bytes, the verdict with the
+    mark keys: a watermark nobody looked for counts as missing. Never raises on foreign bytes.
     """
-    holds = verdict.manifest.sound and raw.presence is Presence.PRESENT
-    file = _File(verdict, _active(raw), _tag(data)) if holds else None
+    holds = verdict.manifest.sound and found.raw.presence is Presence.PRESENT
+    file = _file(found, verdict) if holds else None
     return tuple(Duty(r, c, a, *_asked(rule, file)) for r, c, a, rule in RULES)
 
 
@@ -106,12 +131,46 @@ def _active(raw: RawReading) -> Mapping[str, Any]:
     return manifest
 
 
-def _tag(data: bytes) -> Mapping[str, str]:
-    """The implicit label. The file is opened here: its credential holds, so it is ours."""
+def _file(found: Inspection, verdict: Verdict) -> _File:
+    manifest = _active(found.raw)
+    bare = _File(verdict, manifest, found.film)
+    actions = bare.assertion("c2pa.actions.v2").get("actions") or ()
+    added = [a for a in actions if isinstance(a, Mapping) and a.get("action") == "c2pa.addedText"]
+    words = tuple(_seen(a, found.film) for a in added) if found.film else ()
+    return _File(verdict, manifest, found.film, words, _tag(found.implicit_label))
+
+
+def _seen(action: Mapping[str, Any], film: Film) -> _Seen:
+    """Look for the words that an action says were added, where and when it says so."""
+    told = (action.get("parameters") or {}).get(assertions.WORDS) or {}
+    text = str(told.get("text") or _DESCRIBED.sub("", str(action.get("description", ""))))
+    start = int(told.get("startMs", 0)) / 1000
+    end = int(told.get("endMs", 1000 * max(film.duration, 1.0) + 1000)) / 1000
+    places = [told["position"]] if told.get("position") in POSITIONS else list(POSITIONS)
+    labels = _laid_out(text, places, film)
+    frames = [(t, any(x.seen(f) for x in labels))
+              for t, f in zip(film.times, film.frames, strict=True)]  # fmt: skip
+    during = [seen for t, seen in frames if start - 0.001 <= t < end - 0.001]
+    opening = [seen for t, seen in frames if t < OPENING]
+    letters = letter_height(text, film.width, film.height) if labels else 0
+    return _Seen(
+        text, sum(during), len(during), sum(opening), len(opening), letters,
+        min(film.width, film.height),
+    )  # fmt: skip
+
+
+def _laid_out(text: str, places: list[Any], film: Film) -> list[Label]:
     try:
-        told = json.loads(read_implicit_label(io.BytesIO(data)))["AIGC"]
+        return [Label(text, place, film.width, film.height) for place in places]
+    except MediaError:
+        return []  # words that were never drawn by this program
+
+
+def _tag(implicit_label: str) -> Mapping[str, str]:
+    try:
+        told = json.loads(implicit_label)["AIGC"]
         return {str(k): str(v) for k, v in told.items()}
-    except (MediaError, ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         return {}
 
 
@@ -200,8 +259,16 @@ def _created(f: _File) -> Answer:
 
 
 def _visible(f: _File) -> Answer:
-    return (True, f"“{f.label}” in every frame") if f.label else (
-        False, "no visible label was burned in")  # fmt: skip
+    if f.film is None:
+        return None, "not looked for: the picture could not be decoded"
+    if not f.film.frames:
+        return None, "not in the file: a sound shows nothing, and spoken words are not listened for"
+    if not f.words:
+        return False, "no visible words were burned in"
+    seen = [w for w in f.words if w.throughout]
+    if not seen:
+        return False, f"the credential names “{f.words[0].text}”, the frames do not show it"
+    return True, "; ".join(f"“{w.text}” seen in all {w.looked} frames looked at" for w in seen)
 
 
 def _consent(f: _File) -> Answer:
@@ -247,17 +314,38 @@ def _covered(f: _File) -> Answer:
         False, "no AIGC tag")  # fmt: skip
 
 
-def _explicit(f: _File) -> Answer:
-    if not f.label:
-        return False, "no visible label was burned in"
-    if not _CHINESE.search(f.label):
-        return False, f"“{f.label}” lacks the wording AI or 人工智能 with 生成 or 合成"
-    return True, f"“{f.label}”"
+def _wording(f: _File) -> Answer:
+    met, text = _visible(f)
+    if not met:
+        return met, text
+    worded = [w for w in f.words if w.throughout and _CHINESE.search(w.text)]
+    if not worded:
+        shown = f.words[0].text
+        return False, f"“{shown}” lacks the wording AI or 人工智能 with 生成 or 合成"
+    return True, f"“{worded[0].text}”"
+
+
+def _opening(f: _File) -> Answer:
+    met, text = _visible(f)
+    if not met or f.film is None:
+        return met, text
+    worded = [w for w in f.words if w.opening and _CHINESE.search(w.text)]
+    if not worded:
+        return False, "no such wording is seen in all of the first two seconds"
+    if len(f.film.frames) == 1:
+        return True, "in the picture"
+    long = min(OPENING, f.film.duration)
+    return True, f"seen in all {worded[0].opening_looked} frames looked at of the first {long:g} s"
 
 
 def _large(f: _File) -> Answer:
-    return (True, f"letters of {LETTER_SHARE:.0%} of the shorter side, in every frame") if (
-        f.label) else (False, "no visible label was burned in")  # fmt: skip
+    met, text = _visible(f)
+    if not met:
+        return met, text
+    w = min((w for w in f.words if w.throughout), key=lambda w: w.letters)
+    share = w.letters / w.short
+    text = f"capitals of {w.letters} pixels, {share:.1%} of the shorter side"
+    return share >= LETTER_SHARE, text
 
 
 # what no file shows ------------------------------------------------------------------------------
@@ -305,6 +393,7 @@ RULES: tuple[tuple[str, str, str, Rule], ...] = (
     (CHINA, "implicit label", "PropagateID", _field("PropagateID")),
     (CHINA, "implicit label", "ReservedCode2", _field("ReservedCode2", may_be_empty=True)),
     (CHINA, "implicit label", "stands in the file's metadata, unalterable", _covered),
-    (CHINA, "explicit label", "the wording, at the start and for two seconds", _explicit),
+    (CHINA, "explicit label", "the wording", _wording),
+    (CHINA, "explicit label", "from the first frame and for two seconds", _opening),
     (CHINA, "explicit label", "letters of 5 % of the shorter side", _large),
 )

@@ -33,11 +33,15 @@ _EKU_ACCEPTED = (EKU_CLAIM_SIGNING, "1.3.6.1.5.5.7.3.4", "1.3.6.1.5.5.7.3.36")
 _EKU_FORBIDDEN = frozenset({"1.3.6.1.5.5.7.3.8", "1.3.6.1.5.5.7.3.9"})  # time stamping, OCSP
 _FILM_BOXES = (frozenset({"ftyp", "c2pa", "moov", "free", "mdat"}), ("ftyp", "moov", "c2pa"))
 _BOXES = {  # what may stand there, and what exactly once
-    "png": (frozenset({"IHDR", "c2pa", "tEXt", "IDAT", "IEND"}), ("IHDR", "c2pa", "IEND")),
+    "png": (frozenset({"IHDR", "c2pa", "tEXt", "iTXt", "IDAT", "IEND"}), ("IHDR", "c2pa", "IEND")),
+    "jpg": (
+        frozenset({"SOI", "APP0", "APP1", "c2pa", "DQT", "SOF0", "DHT", "SOS", "EOI"}),
+        ("SOI", "c2pa", "SOF0", "SOS", "EOI"),
+    ),
     "wav": (frozenset({"fmt ", "LIST", "data", "c2pa"}), ("fmt ", "data", "c2pa")),
 }
 #: Brands of the files we issue, whole: no hash covers them, and one bit makes `iso2` an `iso6`.
-_FILE_TYPES = frozenset({("isom", "isom", "iso2", "avc1", "mp41"), ("png",), ("wav",)})
+_FILE_TYPES = frozenset({("isom", "isom", "iso2", "avc1", "mp41"), ("png",), ("jpg",), ("wav",)})
 _TIME_LIST = re.compile(r"trust list: (\S+)")
 
 

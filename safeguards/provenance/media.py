@@ -10,12 +10,14 @@ in a child process (see quarantine.py).
 
 from __future__ import annotations
 
+import html
 import io
 import json
+import re
 import struct
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,8 +29,14 @@ if TYPE_CHECKING:
 
 Frame: TypeAlias = NDArray[np.uint8]  # (H, W, 3) RGB
 Sound: TypeAlias = NDArray[np.float32]  # (M,) mono, [-1, 1]
+_Shown: TypeAlias = tuple[float, Frame]  # when, in seconds, and what
+
+PictureForm = Literal["png", "jpg"]
 
 SOUND_RATE = 48_000
+JPEG_QUALITY = 92
+MAX_TAG = 1 << 20  # bytes of a picture or a sound among which its implicit label is looked for
+_TC260: Final = "http://www.tc260.org.cn/ns/AIGC/1.0/"
 CRF = 18
 PRESET = "medium"
 SOUND_BITRATE = 128_000
@@ -55,7 +63,8 @@ class Film:
     """A sampled film: at most `FilmLimits.frames` frames over its whole length, and its sound.
 
     sound is at SOUND_RATE and empty when there is none. duration in seconds, 0 when unknown.
-    format is the container's own name. notes say what was left out.
+    times: when each frame is shown, in seconds, as the file says it. format is the container's own
+    name. notes say what was left out.
     """
 
     width: int
@@ -67,6 +76,7 @@ class Film:
     sound: Sound
     has_sound: bool
     notes: tuple[str, ...] = ()
+    times: tuple[float, ...] = ()
 
 
 class FilmWriter:
@@ -175,15 +185,32 @@ class FilmWriter:
         return self._buffer.getvalue()
 
 
-def picture_file(frame: Frame, implicit_label: str) -> bytes:
-    """A frame as a PNG with the implicit label as its text chunk AIGC."""
+def picture_file(frame: Frame, form: PictureForm, implicit_label: str) -> bytes:
+    """A frame as a PNG or a JPEG (quality 92, 4:4:4) with the implicit label in its XMP, where the
+    practice guide TC260-PG-20258A wants it in pictures."""
     from PIL import Image
     from PIL.PngImagePlugin import PngInfo
 
-    told, target = PngInfo(), io.BytesIO()
-    told.add_text("AIGC", implicit_label)
-    Image.fromarray(frame).save(target, "PNG", pnginfo=told)
+    target, packet = io.BytesIO(), _xmp(implicit_label)
+    picture = Image.fromarray(frame)
+    if form == "jpg":
+        picture.save(target, "JPEG", quality=JPEG_QUALITY, subsampling=0, xmp=packet.encode())
+    else:
+        told = PngInfo()
+        told.add_itxt("XML:com.adobe.xmp", packet)
+        picture.save(target, "PNG", pnginfo=told)
     return target.getvalue()
+
+
+def _xmp(implicit_label: str) -> str:
+    fields = json.dumps(json.loads(implicit_label)["AIGC"], separators=(",", ":"))
+    return (
+        '<?xpacket begin="" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">'
+        '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+        f'<rdf:Description rdf:about="" xmlns:TC260="{_TC260}"><TC260:AIGC>'
+        f"{html.escape(fields, quote=False)}</TC260:AIGC></rdf:Description></rdf:RDF></x:xmpmeta>"
+        '<?xpacket end="r"?>'
+    )
 
 
 def sound_file(sound: Sound, implicit_label: str) -> bytes:
@@ -218,9 +245,21 @@ def implicit_label(producer: str, asset_uuid: str) -> str:
 
 
 def read_implicit_label(source: BinaryIO) -> str:
-    """The AIGC tag of a film, or an empty text when there is none."""
+    """The implicit label of a film, a picture or a sound as its JSON `{"AIGC": ...}`, or an empty
+    text when there is none. In-process, as `read_film` is."""
     import av
 
+    head = source.read(MAX_TAG)
+    source.seek(0)
+    if sniff(head) in ("image/png", "image/jpeg"):
+        packet = re.search(rb"<TC260:AIGC>([ -~]{1,4000}?)</TC260:AIGC>", head)
+        if packet and _TC260.encode() in head:
+            return '{"AIGC":' + html.unescape(packet.group(1).decode("ascii")) + "}"
+        earlier = re.search(rb"tEXtAIGC\0(\{[ -~]{1,4000}\}\})", head)  # our PNGs up to 0.2.0
+        return earlier.group(1).decode("ascii") if earlier else ""
+    if sniff(head) == "audio/wav":
+        comment = re.search(rb"ICMT....AIGC=([ -~]{1,4000})\0", head, re.DOTALL)
+        return comment.group(1).decode("ascii") if comment else ""
     try:
         with av.open(source, "r", metadata_errors="replace") as container:
             return str(container.metadata.get("AIGC", ""))
@@ -252,7 +291,7 @@ def _sample(container: InputContainer, limits: FilmLimits) -> Film:
     if any(stream is not None and stream.codec_context is None for stream in (video, audio)):
         raise MediaError("the file's encoding is not known")
     notes: list[str] = []
-    frames: tuple[Frame, ...] = ()
+    shown: list[_Shown] = []
     width = height = 0
     fps = 0.0
     if video is not None:
@@ -260,7 +299,7 @@ def _sample(container: InputContainer, limits: FilmLimits) -> Film:
         if not (0 < width <= limits.max_side and 0 < height <= limits.max_side):
             raise MediaError(f"pictures over {limits.max_side} pixels a side are not opened")
         fps = float(video.average_rate or 0)
-        frames = _sample_frames(container, video, limits, notes)
+        shown = _sample_frames(container, video, limits, notes)
     sound, seconds = np.zeros(0, np.float32), 0.0
     if audio is not None:
         sound, seconds = _sample_sound(container, audio, limits, notes)
@@ -270,10 +309,11 @@ def _sample(container: InputContainer, limits: FilmLimits) -> Film:
         fps=fps,
         duration=_duration(container) or seconds,
         format=container.format.name,
-        frames=frames,
+        frames=tuple(frame for _, frame in shown),
         sound=sound,
         has_sound=audio is not None,
         notes=tuple(notes),
+        times=tuple(time for time, _ in shown),
     )
 
 
@@ -283,14 +323,14 @@ def _duration(container: InputContainer) -> float:
 
 def _sample_frames(
     container: InputContainer, video: Any, limits: FilmLimits, notes: list[str]
-) -> tuple[Frame, ...]:
+) -> list[_Shown]:
     """Evenly spaced frames from one pass; a long film is sampled by jumps instead."""
     video.thread_type = "NONE"
     expected = video.frames or int(_duration(container) * float(video.average_rate or 0))
     if expected > limits.max_decoded:
         notes.append("long film: sampled by jumps between key frames")
         return _jumped_frames(container, video, limits)
-    kept: list[Frame] = []
+    kept: list[_Shown] = []
     stride = max(1, expected // limits.frames)
     for index, frame in enumerate(_decoded(container, video)):
         if index >= limits.max_decoded:
@@ -298,22 +338,44 @@ def _sample_frames(
             break
         if index % stride:
             continue
-        kept.append(_rgb(frame, limits))
+        kept.append((float(frame.time or 0.0), _rgb(frame, limits)))
         if len(kept) == 2 * limits.frames:  # the film was longer than it said
             del kept[1::2]
             stride *= 2
     pick = np.linspace(0, len(kept) - 1, min(len(kept), limits.frames)).round().astype(int)
-    return tuple(kept[i] for i in pick)
+    return [kept[i] for i in pick]
 
 
-def _jumped_frames(container: InputContainer, video: Any, limits: FilmLimits) -> tuple[Frame, ...]:
+def _jumped_frames(container: InputContainer, video: Any, limits: FilmLimits) -> list[_Shown]:
     kept = []
     for share in np.linspace(0.02, 0.98, limits.frames):
         container.seek(int(share * _duration(container) * 1_000_000))
         for frame in _decoded(container, video):
-            kept.append(_rgb(frame, limits))
+            kept.append((float(frame.time or 0.0), _rgb(frame, limits)))
             break
-    return tuple(kept)
+    return kept
+
+
+def last_frame(source: BinaryIO) -> tuple[float, Frame]:
+    """When the last frame of a film is shown, and the frame; MediaError when there is none.
+
+    In-process, as `read_film` is.
+    """
+    import av
+
+    last = None
+    try:
+        with av.open(source, "r", metadata_errors="replace") as container:
+            video = container.streams.video[0]
+            video.thread_type = "NONE"
+            container.seek(max(0, int(_duration(container) * 1_000_000) - 1))
+            for frame in _decoded(container, video):
+                last = frame
+            if last is not None:
+                return float(last.time or 0.0), _rgb(last, FilmLimits())
+    except (av.FFmpegError, ValueError, OSError, IndexError, MemoryError) as error:
+        raise MediaError("the end of the film could not be read") from error
+    raise MediaError("the end of the film could not be read")
 
 
 def _decoded(container: InputContainer, stream: Any) -> Any:

@@ -18,7 +18,11 @@ from primafacie.safeguards.asset import ASSET_NUMBER_BITS, AssetNumber
 from primafacie.safeguards.errors import ManifestError
 
 Preset = Literal["robust", "standard", "hd"]
-LabelPosition = Literal["bottom", "top-left", "top-right", "bottom-left", "bottom-right"]
+LabelPosition = Literal["bottom", "top", "top-left", "top-right", "bottom-left", "bottom-right"]
+CaptionAt = Literal["start", "end", "both"]
+POSITIONS: Final = ("bottom", "top", "top-left", "top-right", "bottom-left", "bottom-right")
+CAPTIONS: Final = ("start", "end", "both")
+CAPTION_SECONDS: Final = 3.0
 
 _ID = re.compile(r"[0-9a-f]{32}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -27,8 +31,10 @@ _WORD = re.compile(r"[a-z0-9][a-z0-9.:-]{0,63}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+()-]{0,79}")
 _KEY = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 _MODEL_TYPE = re.compile(r"c2pa\.types\.(model|generator|classifier)(\.[a-z0-9]+)?")
+_ROUNDING = 1e-6  # seconds: a frame's time is a quotient
 MAX_PROOF = 16_384
 MAX_LEAF = 8_192
+MAX_TEXT = 100  # characters of a label or caption
 
 #: What the credential says made the file.
 VERSION: Final = metadata.version("primafacie")
@@ -49,6 +55,21 @@ class LogEvidence:
 
 
 @dataclass(frozen=True, slots=True)
+class Words:
+    """Visible words, where they lie, and in which frames: from `start` until before `end`, in
+    seconds of the film."""
+
+    text: str
+    position: LabelPosition
+    start: float
+    end: float
+
+    def at(self, when: float) -> bool:
+        """Are they in the frame shown at `when`?"""
+        return self.start - _ROUNDING <= when < self.end - _ROUNDING
+
+
+@dataclass(frozen=True, slots=True)
 class SealOrder:
     """How a clip is to be sealed, and what its credential says.
 
@@ -57,7 +78,8 @@ class SealOrder:
     report: what made it, as (key, value). consent_commitment: `hmac-sha256:` and 64 hex digits
     under the platform's key. scope: purpose words. liveness: 0, 1 or 2. label: the visible text,
     or None where the law and the consent need none; label_position: where it lies, below the chin
-    in the middle unless said otherwise. out_path: where the sealed file goes.
+    in the middle unless said otherwise. caption: more words for the first or the last seconds, or
+    None; caption_at: which. out_path: where the sealed file goes.
     """
 
     asset_number: AssetNumber
@@ -78,15 +100,28 @@ class SealOrder:
     out_path: Path
     label: str | None = None
     label_position: LabelPosition = "bottom"
+    caption: str | None = None
+    caption_at: CaptionAt = "start"
     preset: Preset = "robust"
     model_type: str = "c2pa.types.model"
     producer: str = "Primafacie"
     version: str = VERSION
 
-    @property
-    def title(self) -> str:
-        """The credential's title: opaque, never a person's or a file's name."""
-        return f"primafacie-{self.asset_uuid}.mp4"
+    def words(self, duration: float) -> tuple[Words, ...]:
+        """The visible words of a film of `duration` seconds, the label first."""
+        words = []
+        if self.label is not None:
+            words.append(Words(self.label, self.label_position, 0.0, duration))
+        if self.caption is not None:
+            place: LabelPosition = "top"  # the edge that the label leaves free
+            if self.label is None or self.label_position.startswith("top"):
+                place = "bottom"
+            long = min(CAPTION_SECONDS, duration)
+            if self.caption_at in ("start", "both"):
+                words.append(Words(self.caption, place, 0.0, long))
+            if self.caption_at in ("end", "both"):
+                words.append(Words(self.caption, place, duration - long, duration))
+        return tuple(words)
 
     def check(self) -> None:
         """Return if every field has its shape; ManifestError names the first that has not."""
@@ -110,6 +145,10 @@ def _first_wrong(order: SealOrder) -> str:
         "decision id": _full(_ID, order.decision_id),
         "policy digest": _full(_SHA256, order.policy_sha256),
         "log evidence": _is_evidence(order.evidence),
+        "label": order.label is None or _is_visible(order.label),
+        "label position": order.label_position in POSITIONS,
+        "caption": order.caption is None or _is_visible(order.caption),
+        "caption's place": order.caption_at in CAPTIONS,
         "model type": _full(_MODEL_TYPE, order.model_type),
         "producer": _is_engine(order.producer, order.version),
     }
@@ -126,6 +165,10 @@ def _is_aware(when: datetime) -> bool:
 
 def _is_engine(name: str, version: str) -> bool:
     return _full(_NAME, name) and _full(_NAME, version)
+
+
+def _is_visible(text: str) -> bool:
+    return bool(text.strip()) and len(text) <= MAX_TEXT and text.isprintable()
 
 
 def _is_note(text: str) -> bool:

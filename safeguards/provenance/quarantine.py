@@ -33,12 +33,15 @@ _MAX_SAMPLES = 48_000 * 600
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What the child found. film is None when the file could not be read as media; why says so."""
+    """What the child found. film is None when the file could not be read as media; why says so.
+
+    implicit_label: the JSON of GB 45438-2025 as it stands in the file, or an empty text."""
 
     raw: RawReading
     film: Film | None
     why: str = ""
     sandbox: str = "none"
+    implicit_label: str = ""
 
 
 def inspect(data: bytes, trust: TrustList, limits: FilmLimits, deadline: float) -> Inspection:
@@ -70,17 +73,17 @@ def _order(trust: TrustList, limits: FilmLimits) -> dict[str, Any]:
 
 
 def _receive(wire: Wire, deadline: float, limits: FilmLimits) -> Inspection:
-    answer = wire.receive_json(deadline)
-    raw = _raw(answer["raw"])
+    answer = wire.receive_json(deadline, MAX_FILE)
+    raw, tag = _raw(answer["raw"]), str(answer["implicit_label"])[:5000]
     if answer["film"] is None:
-        return Inspection(raw, None, str(answer["why"])[:200], str(answer["sandbox"]))
+        return Inspection(raw, None, str(answer["why"])[:200], str(answer["sandbox"]), tag)
     told = answer["film"]
     shapes = [(int(h), int(w)) for h, w in told["shapes"]]
     samples = int(told["samples"])
     if len(shapes) > limits.frames or not 0 <= samples <= _MAX_SAMPLES:
         raise MediaError("the file made its reader misbehave")
     frames = tuple(_frame(wire, shape, deadline) for shape in shapes)
-    sound = np.frombuffer(wire.receive(deadline), np.float32)
+    sound = np.frombuffer(wire.receive(deadline, 4 * samples), np.float32)
     if len(sound) != samples:
         raise MediaError("the file made its reader misbehave")
     film = Film(
@@ -93,15 +96,19 @@ def _receive(wire: Wire, deadline: float, limits: FilmLimits) -> Inspection:
         sound=np.nan_to_num(sound),
         has_sound=bool(told["has_sound"]),
         notes=tuple(str(note)[:200] for note in told["notes"][:10]),
+        times=tuple(float(time) for time in told["times"]),
     )
-    return Inspection(raw, film, "", str(answer["sandbox"]))
+    if len(film.times) != len(frames):
+        raise MediaError("the file made its reader misbehave")
+    return Inspection(raw, film, "", str(answer["sandbox"]), tag)
 
 
 def _frame(wire: Wire, shape: tuple[int, int], deadline: float) -> Frame:
     height, width = shape
     if height <= 0 or width <= 0 or height * width > _MAX_PIXELS:
         raise MediaError("the file made its reader misbehave")
-    return np.frombuffer(wire.receive(deadline), np.uint8).reshape(height, width, 3)
+    data = wire.receive(deadline, height * width * 3)
+    return np.frombuffer(data, np.uint8).reshape(height, width, 3)
 
 
 def _raw(told: Mapping[str, Any]) -> RawReading:
@@ -161,7 +168,7 @@ def _answer(wire: Wire, data: bytearray, order: Mapping[str, Any], level: str) -
     import io
 
     from primafacie.safeguards.provenance.manifest import Credentials
-    from primafacie.safeguards.provenance.media import read_film, sniff
+    from primafacie.safeguards.provenance.media import read_film, read_implicit_label, sniff
 
     trust = TrustList(
         tuple(Anchor(uri, pem.encode()) for uri, pem in order["claim"]),
@@ -170,12 +177,14 @@ def _answer(wire: Wire, data: bytearray, order: Mapping[str, Any], level: str) -
     file = bytes(data)
     mime = sniff(file)
     raw = Credentials(trust).inspect(file, mime) if mime else RawReading(Presence.ABSENT)
-    film, why = None, "this kind of file is not known"
+    film, why, tag = None, "this kind of file is not known", ""
     try:
         film = read_film(io.BytesIO(file), FilmLimits(**order["limits"]))
+        tag = read_implicit_label(io.BytesIO(file))
     except MediaError as error:
         why = str(error)
-    wire.send_json({"raw": asdict(raw), "film": _told(film), "why": why, "sandbox": level})
+    told = {"raw": asdict(raw), "film": _told(film), "why": why, "sandbox": level}
+    wire.send_json({**told, "implicit_label": tag})
     if film is not None:
         for frame in film.frames:
             wire.send(frame.data)

@@ -27,6 +27,7 @@ from primafacie.generator.clip import UnsealedClip
 from primafacie.safeguards.asset import SOUND_NUMBER_MASK, Companion, SealedAsset
 from primafacie.safeguards.errors import SealError, TimestampError
 from primafacie.safeguards.provenance.assertions import FORMATS, Binding, Part, compose
+from primafacie.safeguards.provenance.certificates import certificate_serials
 from primafacie.safeguards.provenance.fingerprint import Fingerprint
 from primafacie.safeguards.provenance.label import Label
 from primafacie.safeguards.provenance.manifest import (
@@ -41,13 +42,16 @@ from primafacie.safeguards.provenance.media import (
     Film,
     FilmWriter,
     Frame,
+    PictureForm,
     Sound,
     implicit_label,
+    last_frame,
     picture_file,
     read_film,
     sound_file,
 )
-from primafacie.safeguards.provenance.order import LogEvidence, SealOrder
+from primafacie.safeguards.provenance.order import LogEvidence, SealOrder, Words
+from primafacie.safeguards.provenance.resolve import Revocations
 from primafacie.safeguards.provenance.watermark import (
     SCHEME,
     SOUND_SCHEME,
@@ -65,6 +69,7 @@ __all__ = ["LogEvidence", "Seal", "SealOrder"]
 
 PLAN_FRAMES = 6
 STAMP_ATTEMPTS = 3
+STILLS: tuple[PictureForm, ...] = ("png", "jpg")
 LONGEST_SOUND = 60.0  # seconds of sound that are also given out by themselves
 _PAUSES = (0.5, 2.0)  # seconds between attempts to get a time-stamp
 
@@ -72,38 +77,50 @@ _PAUSES = (0.5, 2.0)  # seconds between attempts to get a time-stamp
 @dataclass(frozen=True, slots=True)
 class _Draft:
     """A marked film in memory, not signed yet, how its picture was marked, and what may stand
-    beside it: one marked frame and the marked sound."""
+    beside it: one marked frame, the visible words that lie in it, and the marked sound."""
 
     data: bytes
     plan: PicturePlan
     still: Frame
+    words: tuple[Label, ...]
     sound: Sound
 
 
 class Seal:
-    """Seals clips with one signer, one trust list and the mark keys of one epoch. Thread-safe."""
+    """Seals clips with one signer, one trust list and the mark keys of one epoch. Thread-safe.
 
-    def __init__(self, signer: ClaimSigner, trust: TrustList, keys: MarkKeys) -> None:
+    `revocations` is asked before each signature and of each finished file: a certificate that it
+    names signs nothing and delivers nothing.
+    """
+
+    def __init__(
+        self, signer: ClaimSigner, trust: TrustList, keys: MarkKeys, revocations: Revocations
+    ) -> None:
         self._signer = signer
         self._credentials = Credentials(trust)
         self._keys = keys
+        self._revocations = revocations
 
     def seal(self, clip: UnsealedClip, order: SealOrder) -> SealedAsset:
         """The sealed film at `order.out_path`, which did not exist before.
 
         Raises MarkError, MediaError or ManifestError when a step cannot be done, SealError when no
-        time-stamp could be had or the result does not read back. In every such case, and when the
+        time-stamp could be had, the signer's certificate is revoked or the result does not read
+        back. In every such case, and when the
         clip's own frames raise, no file and no unsigned byte is left on any disk.
         """
         order.check()
         if order.out_path.exists():
             raise SealError("there is already a file where the sealed one should go")
+        self._refuse_revoked(certificate_serials(self._signer.chain_pem))
         draft = self._draft(clip, order)
         bindings = self._bindings(order)
-        definition = compose(order, bindings, round(clip.frame_count / clip.fps * 1000))
-        signed = self._sign(draft.data, definition, order.rid)
+        milliseconds = round(clip.frame_count / clip.fps * 1000)
+        signed = self._sign(draft.data, compose(order, bindings, milliseconds), order.rid)
         reading, film = self._read_back(signed, order, bindings)
-        companions = self._companions(draft, order, bindings)
+        _read_words(signed.data, film, order.words(clip.frame_count / clip.fps))
+        companions = self._companions(draft, order, bindings, milliseconds)
+        self._refuse_revoked(reading.serials)
         _publish(signed.data, order.out_path)
         return SealedAsset(
             path=order.out_path,
@@ -141,16 +158,19 @@ class Seal:
         marker = PictureMarker(self._keys, order.asset_number, order.preset)
         plan = marker.plan(first)
         count = 0
-        still = first[0]
+        still, middle = first[0], clip.frame_count // 2
         for frame in chain(first, frames):
             marked = marker.apply(frame)
             writer.add(marked)
-            if count == clip.frame_count // 2:
+            if count == middle:
                 still = marked.copy()
             count += 1
         if count != clip.frame_count:
             raise SealError(f"the clip promised {clip.frame_count} frames and gave {count}")
-        return _Draft(writer.finish(), plan, still, sound)
+        words = tuple(_laid_out(w, clip.width, clip.height)
+                      for w in order.words(clip.frame_count / clip.fps)
+                      if w.at(middle / clip.fps))  # fmt: skip
+        return _Draft(writer.finish(), plan, still, words, sound)
 
     def _bindings(self, order: SealOrder) -> tuple[Binding, ...]:
         value = soft_binding_value(order.asset_number, self._keys.epoch)
@@ -160,35 +180,46 @@ class Seal:
         )
 
     def _companions(
-        self, draft: _Draft, order: SealOrder, bindings: tuple[Binding, ...]
+        self, draft: _Draft, order: SealOrder, bindings: tuple[Binding, ...], milliseconds: int
     ) -> tuple[Companion, ...]:
-        """A still and, where the voice is synthetic and short, the sound: marked and signed as the
-        film is. One whose mark does not read back from its final bytes is not made."""
+        """A still as PNG and as JPEG and, where the voice is synthetic and short, the sound: marked
+        and signed as the film is. One whose mark or visible words do not read back from its final
+        bytes is not made."""
         tag = implicit_label(order.producer, order.asset_uuid)
-        still = self._companion(picture_file(draft.still, tag), "still", order, bindings[:1])
-        made = [still] if self._carries_picture(still, order) else []
+        made = []
+        for form in STILLS:
+            still = self._companion(
+                picture_file(draft.still, form, tag), form, order, bindings[:1], milliseconds
+            )
+            made += [still] if self._carries_picture(still, draft.words, order) else []
         if not order.voice_is_real and len(draft.sound) <= LONGEST_SOUND * SOUND_RATE:
-            sound = self._companion(sound_file(draft.sound, tag), "sound", order, bindings[1:])
+            sound = self._companion(
+                sound_file(draft.sound, tag), "wav", order, bindings[1:], milliseconds
+            )
             made += [sound] if self._carries_sound(sound, order) else []
         return tuple(made)
 
     def _companion(
-        self, media: bytes, part: Part, order: SealOrder, bindings: tuple[Binding, ...]
-    ) -> Companion:
+        self, media: bytes, part: Part, order: SealOrder, bindings: tuple[Binding, ...],
+        milliseconds: int,
+    ) -> Companion:  # fmt: skip
         """Signed; SealError when its credential does not hold."""
         mime = FORMATS[part]
-        signed = self._sign(media, compose(order, bindings, 0, part), order.rid, mime)
+        definition = compose(order, bindings, milliseconds, part)
+        signed = self._sign(media, definition, order.rid, mime)
         reading = self._credentials.read(signed.data, mime)
         named = reading.claims.bindings if reading.claims else ()
         if not reading.sound or named != tuple((b.alg, b.value) for b in bindings):
             why = ", ".join((reading.state, *reading.failures, *reading.failed_checks))
             raise SealError(f"the credential of the {part} does not hold: {why}")
-        kind = "png" if part == "still" else "wav"
-        return Companion(kind, sha256_hex(signed.data), signed.data)
+        return Companion(part, sha256_hex(signed.data), signed.data)
 
-    def _carries_picture(self, still: Companion, order: SealOrder) -> bool:
-        seen = read_picture(read_film(io.BytesIO(still.data)).frames, [self._keys])
-        return seen.asset_number == order.asset_number
+    def _carries_picture(
+        self, still: Companion, words: tuple[Label, ...], order: SealOrder
+    ) -> bool:
+        (frame,) = read_film(io.BytesIO(still.data)).frames
+        seen = read_picture([frame], [self._keys])
+        return seen.asset_number == order.asset_number and all(w.seen(frame) for w in words)
 
     def _carries_sound(self, sound: Companion, order: SealOrder) -> bool:
         heard = read_sound(read_film(io.BytesIO(sound.data)).sound, SOUND_RATE, [self._keys])
@@ -229,6 +260,10 @@ class Seal:
             raise SealError("the sound's mark does not read back from the final file")
         return reading, film
 
+    def _refuse_revoked(self, serials: tuple[str, ...]) -> None:
+        if not serials or any(self._revocations.revoked(serial) for serial in serials):
+            raise SealError("the signer's certificate was revoked; nothing was kept")
+
 
 def _fitted(sound: Sound, frame_count: int, fps: float) -> Sound:
     """The sound cut or padded to the frames' length, so that the mark covers what is heard."""
@@ -239,12 +274,29 @@ def _fitted(sound: Sound, frame_count: int, fps: float) -> Sound:
 
 
 def _labelled(clip: UnsealedClip, order: SealOrder) -> Iterator[Frame]:
-    if order.label is None:
-        yield from clip.frames
-        return
-    label = Label(order.label, order.label_position, clip.width, clip.height)
-    for frame in clip.frames:
-        yield label.burn(frame)
+    every = [(w, _laid_out(w, clip.width, clip.height))
+             for w in order.words(clip.frame_count / clip.fps)]  # fmt: skip
+    for number, frame in enumerate(clip.frames):
+        for words, label in every:
+            if words.at(number / clip.fps):
+                frame = label.burn(frame)
+        yield frame
+
+
+def _laid_out(words: Words, width: int, height: int) -> Label:
+    return Label(words.text, words.position, width, height)
+
+
+def _read_words(data: bytes, film: Film, every: tuple[Words, ...]) -> None:
+    """Return if all visible words stand out in the final film's frames; SealError otherwise."""
+    frames = list(zip(film.times, film.frames, strict=True))
+    if any(words.start > 0 for words in every):
+        frames.append(last_frame(io.BytesIO(data)))
+    for words in every:
+        label = _laid_out(words, film.width, film.height)
+        shown = [frame for when, frame in frames if words.at(when)]
+        if not shown or not all(label.seen(frame) for frame in shown):
+            raise SealError("the visible words do not read back from the final film")
 
 
 def _publish(data: bytes, path: Path) -> None:

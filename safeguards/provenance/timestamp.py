@@ -29,6 +29,11 @@ POLICY = "1.3.6.1.4.1.62558.1.1"
 MAX_QUERY = 4096
 """A query is a few hundred bytes; whatever is longer is not a query."""
 
+# By number, never by name: asn1crypto.tsp adds these two names to tables of asn1crypto.cms when it
+# is imported, and a table that was used before then (every reader of credentials uses them) keeps
+# its own copy for good: the process could read time-stamps and never again make one.
+_TST_INFO = "1.2.840.113549.1.9.16.1.4"
+_SIGNING_CERTIFICATE_V2 = "1.2.840.113549.1.9.16.2.47"
 _DIGEST_SIZE = {"sha256": 32, "sha384": 48, "sha512": 64}
 
 
@@ -86,7 +91,7 @@ class Stamper:
             "version": "v3",
             "digest_algorithms": [sha256],
             "encap_content_info": {
-                "content_type": "tst_info",
+                "content_type": _TST_INFO,
                 "content": core.ParsableOctetString(info),
             },
             "signer_infos": [self._signer_info(info, sha256)],
@@ -99,10 +104,10 @@ class Stamper:
         leaf = self._certs[0]
         attributes = cms.CMSAttributes(
             [
-                {"type": "content_type", "values": ["tst_info"]},
+                {"type": "content_type", "values": [_TST_INFO]},
                 {"type": "message_digest", "values": [_sha256(info)]},
                 {
-                    "type": "signing_certificate_v2",
+                    "type": _SIGNING_CERTIFICATE_V2,
                     "values": [{"certs": [{"cert_hash": self._leaf_sha256}]}],
                 },
             ]

@@ -8,6 +8,7 @@ import random
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -345,7 +346,8 @@ def test_file_that_takes_over_its_reader(newsroom: Any, monkeypatch: pytest.Monk
         ours, theirs = socket.socketpair()
         with ours, theirs:
             liar = Wire(theirs)
-            liar.send_json({"raw": raw, "film": {**film, **lie}, "why": "", "sandbox": "none"})
+            liar.send_json({"raw": raw, "film": {**film, **lie}, "why": "", "sandbox": "none",
+                            "implicit_label": ""})  # fmt: skip
             liar.send(bytes(12))
             liar.send(b"\0" * 4)
             with pytest.raises((MediaError, ValueError, TypeError)):
@@ -396,3 +398,100 @@ def test_two_more_checkers_see_the_alteration(newsroom: Any, own_checker: Any, n
     except Exception:  # its errors are its own; an error is no trust
         trusted = False
     assert trusted == (name in ENCYPHER_BLIND)
+
+
+def test_a_stolen_key_whose_certificate_was_revoked(newsroom: Any, tmp_path: Any) -> None:
+    """It signs no more videos here, and what a thief signs with it elsewhere is called revoked."""
+    from primafacie.safeguards.errors import SealError
+    from primafacie.safeguards.provenance.certificates import certificate_serials
+    from primafacie.safeguards.provenance.seal import Seal
+
+    signer = newsroom.signer()
+    leaf = certificate_serials(signer.chain_pem)[0]
+    revoked = type(newsroom.revocations)({leaf: newsroom.now - timedelta(days=1)})
+    order = newsroom.order("stolen", out_path=tmp_path / "stolen.mp4")
+    with pytest.raises(SealError, match="revoked"):
+        Seal(signer, newsroom.trust, newsroom.keys, revoked).seal(newsroom.clip(), order)
+    assert list(tmp_path.iterdir()) == []
+    definition = compose(newsroom.order("x"), BINDINGS, 480)
+    film = stripped(newsroom.data)
+    theirs = Credentials(newsroom.trust).sign(film, definition, newsroom.signer()).data
+    assert newsroom.examine(theirs, revocations=revoked, keys=()).level is Level.REVOKED
+    assert newsroom.examine(newsroom.data, revocations=revoked, keys=()).level is Level.REVOKED
+
+
+# each check by itself ---------------------------------------------------------------------------
+
+
+def resigned(data: bytes, change: Callable[[dict[str, Any]], None]) -> bytes:
+    """The signature's unprotected header changed, its size kept by the padding."""
+    import struct
+
+    import cbor2
+
+    head = data.index(b"cbor", data.index(b"c2pa.signature\0")) + 4
+    end = head - 8 + struct.unpack(">I", data[head - 8 : head - 4])[0]
+    message = cbor2.loads(data[head:end])
+    protected, unprotected, payload, signature = getattr(message, "value", message)
+    kept = dict(unprotected)
+    change(kept)
+    for length in range(end - head, -1, -1):
+        kept["pad"] = bytes(length)
+        body = cbor2.dumps(cbor2.CBORTag(18, [protected, kept, payload, signature]))
+        if len(body) == end - head:
+            return data[:head] + body + data[end:]
+    raise AssertionError("no padding fits")
+
+
+def without_stamp(header: dict[str, Any]) -> None:
+    for name in ("sigTst", "sigTst2"):
+        header.pop(name, None)
+
+
+def with_a_message(header: dict[str, Any]) -> None:
+    header["note"] = b"a message nobody signed"
+
+
+def restamped(data: bytes) -> bytes:
+    """Another digest named in the part of the time-stamp that its signature leaves out."""
+    named = bytes.fromhex("310f300d0609608648016503040201")  # a set of SHA-256 alone
+    at = data.index(named, data.index(b"sigTst2"))
+    return data[: at + len(named) - 1] + b"\x03" + data[at + len(named) :]
+
+
+TIME = ("trusted time-stamp", "time list vouches for the clock")
+HIDING = ("nothing hides in unsigned bytes",)
+ALONE: dict[str, tuple[Callable[[bytes], bytes], tuple[str, ...]]] = {
+    "the padding": (stuffed, HIDING),
+    "a header nobody signed": (lambda d: resigned(d, with_a_message), HIDING),
+    "the time-stamp's own loose end": (restamped, HIDING),
+    "the version of the brand": (ALTERATIONS["the version of the brand"], HIDING),
+    "the file type": (ALTERATIONS["the file type"], ("the file type is a film's",)),
+    "no time-stamp": (lambda d: resigned(d, without_stamp), TIME),
+}
+
+
+@pytest.mark.parametrize("name", ALONE)
+def test_what_the_library_trusts_and_one_check_of_ours_does_not(newsroom: Any, name: str) -> None:
+    """Exactly these checks fail: with one of them deleted, the attack would pass or be misnamed."""
+    change, failing = ALONE[name]
+    reading = Credentials(newsroom.trust).read(change(newsroom.data))
+    assert reading.state == "Trusted", "the library got stricter: drop this note, keep the check"
+    assert reading.failed_checks == failing
+
+
+def test_a_reading_is_sound_only_if_the_library_trusts_it_too(newsroom: Any) -> None:
+    from dataclasses import replace
+
+    reading = Credentials(newsroom.trust).read(newsroom.data)
+    assert reading.sound and len(reading.checks) == 8
+    for state in ("Valid", "Invalid", ""):
+        assert not replace(reading, state=state).sound
+    assert not replace(reading, checks=()).sound
+
+
+def test_flags_of_a_jumbf_box_are_looked_at_here_as_well(newsroom: Any) -> None:
+    """The library sees them today; another core of another vendor does not."""
+    from primafacie.safeguards.provenance.jumbf import read_structure
+
+    assert any("flags" in odd for odd in read_structure(toggled(newsroom.data)).oddities)

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from primafacie.audit.digest import sha256_file
+from primafacie.safeguards.consent import SubjectKind
 from primafacie.safeguards.errors import MediaError
+from primafacie.safeguards.provenance import label as label_module
 from primafacie.safeguards.provenance.label import (
     AI_GENERATED,
     LETTER_SHARE,
     SELF_DECLARED,
     Label,
+    caption_text,
+    label_text,
 )
 
 BACKGROUNDS = {
@@ -72,7 +78,7 @@ def test_a_long_text_is_broken_not_shrunk() -> None:
     assert two.area[1].stop <= 320
 
 
-@pytest.mark.parametrize("text", ["", " ", "x" * 81, "two\nlines", "AI\u751f\u6210", "bell\a"])
+@pytest.mark.parametrize("text", ["", " ", "x" * 101, "two\nlines", "AI \u0628\u0631", "bell\a"])
 def test_texts_that_cannot_be_drawn_are_refused(text: str) -> None:
     with pytest.raises(MediaError):
         Label(text, "top-left", 512, 512)
@@ -83,3 +89,57 @@ def test_a_picture_too_small_for_its_label_is_refused() -> None:
         Label("A_single_word_that_does_not_fit_anywhere", "top-left", 64, 64)
     with pytest.raises(MediaError):
         Label("AI", "top-left", 320, 320).burn(np.zeros((320, 322, 3), np.uint8))
+
+
+@pytest.mark.parametrize("language", ["en", "de", "es", "fr", "it", "zh", "zh-CN", "pt"])
+@pytest.mark.parametrize("kind", SubjectKind)
+def test_every_language_fits_the_smallest_picture_and_is_found_again(
+    language: str, kind: SubjectKind
+) -> None:
+    frame = BACKGROUNDS["noise"][:256, :256]
+    label = Label(label_text(language), "bottom", 256, 256)
+    caption = Label(caption_text(language, kind), "top", 256, 256)
+    shown = caption.burn(label.burn(frame))
+    assert label.seen(shown) and caption.seen(shown)
+    assert not label.seen(frame) and not caption.seen(frame)
+    assert label.area[0].start >= caption.area[0].stop
+
+
+def test_chinese_says_what_gb_45438_asks() -> None:
+    assert label_text("zh-Hans") == "AI生成"
+    assert caption_text("zh", SubjectKind.LIVING).startswith("AI生成")
+
+
+def test_the_consents_own_words_stand_first_and_alone_if_they_say_it() -> None:
+    assert label_text("en", "A study of lips, AI-generated") == "A study of lips, AI-generated"
+    assert label_text("en", "A study of lips") == "A study of lips · AI-generated"
+    assert label_text("zh", "AI-generated") == "AI-generated · AI生成"
+
+
+def test_a_caption_claims_no_consent_that_nobody_gave() -> None:
+    for kind in (SubjectKind.SYNTHETIC, SubjectKind.ARTWORK, SubjectKind.DECEASED):
+        assert "consent of" not in caption_text("en", kind)
+    assert caption_text("en", SubjectKind.SELF_DECLARED) == SELF_DECLARED
+
+
+@pytest.mark.parametrize("background", BACKGROUNDS)
+def test_other_words_or_none_are_not_taken_for_the_label(background: str) -> None:
+    """What finds the words again must not find them everywhere."""
+    label = Label(AI_GENERATED, "bottom", 320, 320)
+    bare = BACKGROUNDS[background]
+    others = [
+        Label(text, "bottom", 320, 320).burn(bare)
+        for text in ("AI-assisted!", "KI-generiert", "A1-generated", SELF_DECLARED, "AI生成")
+    ]
+    elsewhere = Label(AI_GENERATED, "bottom-left", 320, 320).burn(bare)
+    plate = bare.copy()
+    plate[label.area] = 16
+    assert not any(label.seen(frame) for frame in (bare, *others, elsewhere, plate))
+    assert label.seen(label.burn(bare))
+
+
+def test_our_glyphs_come_with_their_licence() -> None:
+    folder = Path(label_module.__file__).with_name("glyphs")
+    assert "SIL OPEN FONT LICENSE" in (folder / "OFL.txt").read_text("utf-8").upper()
+    readme = (folder / "README.md").read_text("utf-8")
+    assert sha256_file(folder / "label.otf") in readme

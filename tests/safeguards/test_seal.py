@@ -17,10 +17,14 @@ import pytest
 from primafacie.audit.digest import sha256_file
 from primafacie.safeguards.errors import ManifestError, MarkError, SealError
 from primafacie.safeguards.provenance import seal as seal_module
-from primafacie.safeguards.provenance.certificates import make_pki
+from primafacie.safeguards.provenance.certificates import certificate_serials, make_pki
 from primafacie.safeguards.provenance.label import Label
 from primafacie.safeguards.provenance.manifest import Credentials, TrustList
-from primafacie.safeguards.provenance.media import read_film, read_implicit_label
+from primafacie.safeguards.provenance.media import (
+    FilmLimits,
+    read_film,
+    read_implicit_label,
+)
 from primafacie.safeguards.provenance.seal import Seal
 from primafacie.safeguards.provenance.watermark import parse_soft_binding
 
@@ -33,7 +37,7 @@ def order(newsroom: Any, tmp_path: Path) -> Any:
 @pytest.fixture(scope="module")
 def draft(newsroom: Any) -> Any:
     """One labelled, marked, encoded and unsigned film, so that tests of later steps start there."""
-    sealer = Seal(newsroom.signer(), newsroom.trust, newsroom.keys)
+    sealer = Seal(newsroom.signer(), newsroom.trust, newsroom.keys, newsroom.revocations)
     return sealer._draft(newsroom.clip(), newsroom.order("draft"))
 
 
@@ -133,7 +137,8 @@ def test_a_signature_under_an_untrusted_root_leaves_nothing(newsroom: Any, order
     other = make_pki(newsroom.now)
     trust = TrustList.of(other.root_pem, newsroom.pki.time_root_pem)
     with pytest.raises((SealError, ManifestError)):
-        Seal(newsroom.signer(), trust, newsroom.keys).seal(newsroom.clip(), order)
+        seal = Seal(newsroom.signer(), trust, newsroom.keys, newsroom.revocations)
+        seal.seal(newsroom.clip(), order)
     assert leftovers(order) == []
 
 
@@ -262,3 +267,98 @@ def test_the_only_file_ever_opened_for_writing_receives_signed_bytes(
     assert {Path(p).parent for p in opened} == {order.out_path.parent}
     assert len(opened) == 1 and opened[0].endswith(".part")
     assert len(moved) == 1 and Credentials(newsroom.trust).read(moved[0]).sound
+
+
+# visible words and revoked certificates ---------------------------------------------------------
+
+
+def test_a_caption_stands_at_both_ends_and_the_label_all_the_time(
+    newsroom: Any, tmp_path: Path, make_scene: Any, make_voice: Any
+) -> None:
+    """Six seconds and a half: words in the first and last three, none of them between."""
+    frames = 65  # at 10 frames a second
+    order = newsroom.order(
+        "captioned", out_path=tmp_path / "captioned.mp4", label_position="top-right",
+        caption="AI-generated, with the consent of the person shown", caption_at="both",
+    )  # fmt: skip
+    clip = newsroom.clip(
+        fps=10.0, frame_count=frames, frames=make_scene(4, frames), sound=make_voice(4, 6.5)
+    )
+    sealed = newsroom.seal(clip, order)
+    film = read_film(io.BytesIO(sealed.path.read_bytes()), FilmLimits(frames=frames))
+    label = Label("AI-generated", "top-right", 320, 320)
+    caption = Label(order.caption, "bottom", 320, 320)
+    seen = [when for when, frame in zip(film.times, film.frames, strict=True)
+            if caption.seen(frame)]  # fmt: skip
+    assert len(film.frames) == frames and all(label.seen(frame) for frame in film.frames)
+    assert seen == pytest.approx([n / 10 for n in (*range(30), *range(35, 65))])
+    claims = Credentials(newsroom.trust).read(sealed.path.read_bytes()).claims
+    assert claims is not None and claims.actions.count("c2pa.addedText") == 3
+    still = next(one for one in sealed.companions if one.kind == "jpg")
+    told = Credentials(newsroom.trust).read(still.data, "image/jpeg").claims
+    assert told is not None and told.actions.count("c2pa.addedText") == 1  # taken in between
+
+
+@pytest.mark.parametrize("at", ["start", "end"])
+def test_words_that_were_not_burned_in_leave_nothing(
+    newsroom: Any, order: Any, monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
+    """The credential would name words that the film does not show."""
+    wordless = replace(order, label=None, caption="AI-generated", caption_at=at)
+    monkeypatch.setattr(Label, "burn", lambda self, frame: frame)
+    with pytest.raises(SealError, match="visible words"):
+        newsroom.seal(newsroom.clip(), wordless)
+    assert leftovers(order) == []
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"label": " "}, {"label": "x" * 101}, {"label_position": "middle"}, {"caption": "a\nb"},
+     {"caption_at": "never"}],
+)  # fmt: skip
+def test_visible_words_have_a_shape(newsroom: Any, order: Any, wrong: dict[str, Any]) -> None:
+    with pytest.raises(ManifestError, match=r"label|caption"):
+        newsroom.seal(newsroom.clip(), replace(order, **wrong))
+    assert leftovers(order) == []
+
+
+@pytest.mark.usefixtures("from_draft")
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_revoked_certificate_signs_nothing(newsroom: Any, order: Any, place: int) -> None:
+    """The leaf, or the authority above it."""
+    asked: list[str] = []
+    serial = certificate_serials(newsroom.signer().chain_pem)[place]
+    revoked = type(newsroom.revocations)({serial: newsroom.now})
+    signer = newsroom.signer(on_signature=lambda digest, rid: asked.append(digest))
+    with pytest.raises(SealError, match="revoked"):
+        Seal(signer, newsroom.trust, newsroom.keys, revoked).seal(newsroom.clip(), order)
+    assert asked == [] and leftovers(order) == []
+
+
+@pytest.mark.usefixtures("from_draft")
+def test_a_certificate_revoked_while_the_film_was_signed_delivers_nothing(
+    newsroom: Any, order: Any
+) -> None:
+    serial = certificate_serials(newsroom.signer().chain_pem)[0]
+    revoked = type(newsroom.revocations)()
+
+    def revoke(digest: str, rid: str) -> None:
+        revoked.serials[serial] = newsroom.now
+
+    signer = newsroom.signer(on_signature=revoke)
+    with pytest.raises(SealError, match="revoked"):
+        Seal(signer, newsroom.trust, newsroom.keys, revoked).seal(newsroom.clip(), order)
+    assert leftovers(order) == []
+
+
+@pytest.mark.usefixtures("from_draft")
+def test_a_list_of_revocations_that_cannot_be_asked_delivers_nothing(
+    newsroom: Any, order: Any
+) -> None:
+    class Away:
+        def revoked(self, serial: str) -> None:
+            raise OSError("the database is away")
+
+    with pytest.raises(OSError, match="away"):
+        Seal(newsroom.signer(), newsroom.trust, newsroom.keys, Away()).seal(newsroom.clip(), order)
+    assert leftovers(order) == []

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import http.client
+import subprocess
+import sys
 import urllib.request
 from datetime import UTC, datetime
 from typing import Any
@@ -117,3 +119,26 @@ def test_it_reads_no_more_than_a_query(newsroom: Any) -> None:
             connection.endheaders()
             assert connection.getresponse().status == 413
             connection.close()
+
+
+def test_a_process_that_read_a_time_stamp_can_still_make_one() -> None:
+    """asn1crypto's tables are frozen at their first use, which may come before ours."""
+    program = (
+        "from asn1crypto import cms\n"
+        "cms.CMSAttribute({'type': 'content_type', 'values': ['data']}).dump()\n"
+        "from datetime import UTC, datetime\n"
+        "from primafacie.safeguards.provenance.certificates import make_pki\n"
+        "from primafacie.safeguards.provenance.timestamp import Stamper\n"
+        "from asn1crypto import tsp\n"
+        "digest = {'hash_algorithm': {'algorithm': 'sha256'}, 'hashed_message': bytes(32)}\n"
+        "ask = tsp.TimeStampReq({'version': 'v1', 'message_imprint': digest, 'cert_req': True})\n"
+        "now = datetime.now(UTC)\n"
+        "reply = Stamper(make_pki(now).time, lambda: now).reply(ask.dump())\n"
+        "token = tsp.TimeStampResp.load(reply)['time_stamp_token']['content']\n"
+        "info = token['encap_content_info']['content'].parsed.native\n"
+        "print(info['message_imprint']['hashed_message'].hex())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", program], capture_output=True, text=True, timeout=120
+    )
+    assert done.stdout.strip() == "00" * 32, done.stderr
