@@ -16,6 +16,8 @@ AssetNumber = NewType("AssetNumber", int)
 """56 random bits, never 0. The picture carries all of them, the sound its low 32."""
 
 ASSET_NUMBER_BITS = 56
+COMPANIONS = ("png", "jpg", "wav")
+"""What may stand beside a video; the release's leaf names the digest of each."""
 SOUND_NUMBER_MASK = 0xFFFFFFFF
 
 
@@ -35,7 +37,7 @@ def format_asset_number(number: int) -> str:
 class Companion:
     """A still or the sound of a sealed video: marked, signed and read back like the video itself.
 
-    kind: `png` or `wav`. Handed out only beside the released video.
+    kind: `png`, `jpg` or `wav`. Handed out only beside the released video.
     """
 
     kind: str
@@ -87,7 +89,7 @@ class AssetRecord:
     revoked_at: when this video itself was called back, or None. manifest: its label and the store
     as it stands in the file, and companions: on the way in; empty when asked for.
     consent_ended_at: when the consent was withdrawn or revoked, or None. motion: movement as data,
-    on the way in.
+    on the way in; so are uuid, seconds, width, height and fps, for people to read.
     """
 
     asset_number: int
@@ -105,6 +107,11 @@ class AssetRecord:
     companions: tuple[Companion, ...] = ()
     consent_ended_at: datetime | None = None
     motion: MotionFile | None = None
+    asset_uuid: str = ""
+    duration: float = 0.0
+    width: int = 0
+    height: int = 0
+    fps: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,26 @@ MOTION_WORDS: Final = (
 #: What every frame says when nobody verified the consent.
 SELF_DECLARED_LABEL: Final = "AI-generated. Consent self-declared, not verified"
 _UTC: Final = ("Z", "+00:00")
+#: Fields that came later stand in no bytes while they have their default, as in older records.
+_LATER: Final[Mapping[str, object]] = {
+    "motion": False, "label_position": "", "caption": "", "strict": False, "estate": "",
+}  # fmt: skip
+LABEL_POSITIONS: Final = (
+    "", "bottom", "top", "top-left", "top-right", "bottom-left", "bottom-right",
+)  # fmt: skip
+CAPTIONS: Final = ("", "start", "end", "both")
+#: Who may speak for somebody who has died, each with the words of the form.
+RELATIONS: Final[Mapping[str, str]] = {
+    "executor": "executor or administrator of the estate",
+    "spouse": "husband, wife or registered partner",
+    "child": "child",
+    "parent": "mother or father",
+    "sibling": "brother or sister",
+    "heir": "heir, in no other relation",
+}
+#: The pieces of evidence without which nobody speaks for the dead: that they died, that it is the
+#: representative's to decide, and what the representative stated, word for word.
+ESTATE: Final = ("death-record", "estate-proof", "estate-statement")
 _UNSEEN: Final = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
 AUDIENCES: Final[tuple[str, ...]] = ("internal", "review-panel", "publication", "public")
 
@@ -111,7 +131,11 @@ class ConsentRecord:
     photo_mode: `registered` (only those photos) or `matched` (any photo the face gate matches).
     voices: sha256 of allowed clips. voice_source: `own` (the subject's voice, by registered clip or
     speaker check), `synthetic` (a declared synthetic voice), or `clips` (the named clips alone).
-    motion: movement may leave as data; False stands in no bytes, as in records from before it.
+    motion: movement may leave as data. label, label_position: either demands a visible label, in
+    these words, at this place. caption: see CAPTIONS. strict: a face must be nearer than
+    elsewhere, and a person confirms each match. estate: how whoever signs is related to a subject
+    who has died, one of RELATIONS, "" for everybody else. Fields of _LATER came after the first
+    records.
     requesters and projects: ids; an empty tuple means nobody. liveness: 0 none, 1 challenge
     video, 2 witnessed. notice_sha256: the notice the person read, word for word.
     """
@@ -150,12 +174,17 @@ class ConsentRecord:
     evidence: tuple[str, ...]  # kind:sha256 of each piece, kinds such as video or provenance
     schema: str = SCHEMA
     motion: bool = False  # the movement may be handed out as data beside the video
+    label_position: str = ""  # where a visible label must lie; "": anywhere
+    caption: str = ""  # where the video must say in larger words that it is generated
+    strict: bool = False  # a person confirms that the photo shows the subject, each time
+    estate: str = ""  # the relation of whoever speaks for a subject who has died
 
     def to_bytes(self) -> bytes:
         """The canonical JSON that is signed."""
         body = asdict(self)
-        if self.motion is False:
-            del body["motion"]
+        for name, nothing in _LATER.items():
+            if body[name] == nothing and type(body[name]) is type(nothing):
+                del body[name]
         return canonical.encode(body)
 
     @property
@@ -175,14 +204,17 @@ class ConsentRecord:
             raise ConsentError("this is not a consent record") from error
         if record.to_bytes() != body:
             raise ConsentError("the consent record's bytes are not canonical")
-        record.check()
+        _refuse(record._rules())
         return record
 
     def check(self) -> None:
-        """Return if the record is one a person could have given; raise ConsentError otherwise."""
-        problems = [text for broken, text in self._rules() if broken]
-        if problems:
-            raise ConsentError("; ".join(problems))
+        """Return if the record is one a person can give today; raise ConsentError otherwise.
+
+        A record that was signed is read by the rules there were from the beginning: what came
+        later must not keep anybody from seeing, narrowing or withdrawing what they once gave.
+        Under those records the rule `nobody_alive` makes nothing.
+        """
+        _refuse((*self._rules(), *self._later_rules()))
 
     def _names(self) -> Sequence[str]:
         """Everything that is compared with something, never read."""
@@ -197,6 +229,10 @@ class ConsentRecord:
             (self.schema != SCHEMA, "unknown schema of consent record"),
             (self.version < 1, "a version counts from 1"),
             (type(self.motion) is not bool, "motion is allowed or not"),
+            (type(self.strict) is not bool, "a consent is strict or not"),
+            *self._estate_rules(),
+            (self.label_position not in LABEL_POSITIONS, "unknown position of the label"),
+            (self.caption not in CAPTIONS, "a caption stands at the start, the end, or both"),
             ((self.version == 1) != (self.prev_sha256 == ""),
              "version 1 has no predecessor, every later one names it"),
             (self.subject_kind not in set(SubjectKind), "unknown kind of subject"),
@@ -225,6 +261,28 @@ class ConsentRecord:
                 or self.photo_mode != "registered"),
              "a self-declared consent has liveness 0, registered photos, at most 10 seconds and "
              "the label that says so"),
+        )  # fmt: skip
+
+    def _later_rules(self) -> Sequence[tuple[bool, str]]:
+        return (
+            (self.subject_kind in (SubjectKind.SYNTHETIC, SubjectKind.ARTWORK)
+             and (self.photo_mode != "registered" or not self.label),
+             "an artwork or an invented person is animated from the very pictures that were "
+             "registered, and carries a label"),
+        )  # fmt: skip
+
+    def _estate_rules(self) -> Sequence[tuple[bool, str]]:
+        dead = self.subject_kind == SubjectKind.DECEASED
+        pieces = {piece.split(":")[0] for piece in self.evidence}
+        return (
+            (dead != (self.estate in RELATIONS) or (not dead and self.estate != ""),
+             "an estate speaks for somebody who has died, and for nobody else"),
+            (dead and not set(ESTATE) <= pieces,
+             f"an estate shows {', '.join(ESTATE)}"),
+            (dead and (self.photo_mode != "registered" or self.voice_source == "own"
+                       or self.adult != "adult"),
+             "of somebody who has died only registered photos are used, no voice is recognised, "
+             "and they were adult"),
         )  # fmt: skip
 
 
@@ -287,6 +345,12 @@ def open_consent(envelope: bytes, keys: Mapping[str, bytes], platform_key: str) 
     return record
 
 
+def _refuse(rules: Sequence[tuple[bool, str]]) -> None:
+    problems = [text for broken, text in rules if broken]
+    if problems:
+        raise ConsentError("; ".join(problems))
+
+
 def check_successor(new: ConsentRecord, old: ConsentRecord) -> None:
     """Return if `new` is the version after `old` of the same consent of the same person, signed
     with the same key; raise ConsentError otherwise."""
@@ -307,10 +371,13 @@ def is_within(new: ConsentRecord, old: ConsentRecord) -> bool:
         "photo_mode": new.photo_mode in ("registered", old.photo_mode),
         "prohibited": set(new.prohibited) >= set(old.prohibited),
         "label": new.label == old.label or not old.label,
+        "label_position": new.label_position == old.label_position or not old.label_position,
+        "caption": new.caption in (old.caption, "both") or not old.caption,
         "not_before": parse_time(new.not_before) >= parse_time(old.not_before),
         "not_after": parse_time(new.not_after) <= parse_time(old.not_after),
         "liveness": new.liveness <= old.liveness,
         "motion": new.motion <= old.motion,
+        "strict": new.strict >= old.strict,
     }  # fmt: skip
     for name in ("purposes", "requesters", "projects", "photos", "voices", "evidence"):
         less[name] = set(getattr(new, name)) <= set(getattr(old, name))

@@ -9,7 +9,8 @@ from typing import Final
 
 #: Rules that cannot hold for a photo without a face or a clip without a voice.
 CONSEQUENCES: Final = frozenset({"face_is_consenting_subject", "face_is_nobody_else",
-                                 "not_on_never_me_list", "voice_allowed"})  # fmt: skip
+                                 "not_on_never_me_list", "voice_allowed", "strict_distance",
+                                 "match_confirmed"})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +35,15 @@ class Allowed:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The policy said no. `reasons` is never empty and names every rule that was broken."""
+    """The policy said no. `reasons` is never empty and names every rule that was broken. waits: all
+    that is missing is that a person compares two faces, so the request is not ended."""
 
     decision_id: str
     at: datetime
     policy_sha256: str
     facts_sha256: str
     reasons: tuple[Reason, ...]
+    waits: bool = False
 
 
 def is_bad_input(reasons: Iterable[Reason]) -> bool:

@@ -13,6 +13,7 @@ SafeguardError
 │   └── TimestampError no trusted time could be had
 ├── SealError          the sealed file did not read back as it must; nothing was kept
 └── GateError          the road broke off after it was entered; the log says where
+    └── WrongFaceError the picture that was drawn does not show the person who consented
 """
 
 
@@ -66,3 +67,7 @@ class SealError(SafeguardError):
 
 class GateError(SafeguardError):
     """The road broke off after it was entered; the log says where."""
+
+
+class WrongFaceError(GateError):
+    """The picture that was drawn does not show the person who consented."""

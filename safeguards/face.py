@@ -29,7 +29,7 @@ STALE: Final = (
 )
 UNCOMPARED: Final = (
     "the never-me list holds a face that another model described, so that nobody can be compared "
-    "with it; the operator must go back to that model"
+    "with it; the operator must name that model as a former one, or go back to it"
 )
 _FEW: Final = 64  # nearest rows whose distance is taken exactly
 
@@ -74,12 +74,22 @@ class FaceTemplate:
     model: str  # name@sha256 of the weights; templates never match across models
     frames: int
     vector: NDArray[np.float32] = field(repr=False)  # (D,)
+    #: The same pictures as former models describe them, to be held against what they left behind.
+    former: tuple[FaceTemplate, ...] = field(repr=False, default=())
 
     def distance(self, probe: NDArray[np.float32], model: str) -> float:
         """Euclidean distance to a probe by the same model. Raises FaceError for another model."""
         if model != self.model:
             raise FaceError("a face template made by another model cannot be compared")
         return float(np.linalg.norm(self.vector - probe))
+
+    def near(self, listed: FaceTemplate) -> float:
+        """Distance to an entry of the never-me list, by whichever model described both. Raises
+        FaceError where none did."""
+        by = {one.model: one.vector for one in (*self.former, self)}
+        if listed.model not in by:
+            raise FaceError(UNCOMPARED)
+        return listed.distance(by[listed.model], listed.model)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,10 @@ from typing import Any, Final
 
 from primafacie.audit import canonical
 from primafacie.audit.digest import sha256_hex
-from primafacie.safeguards.consent import AUDIENCES, Consent, parse_time
+from primafacie.safeguards.consent import AUDIENCES, ESTATE, Consent, parse_time
 from primafacie.safeguards.face import Likeness
 from primafacie.safeguards.request import Project, Request, Requester
+from primafacie.safeguards.speaker import MATCH, NEAR
 
 #: Beyond this a number is not a fact but an attack; Cedar's Long would refuse it anyway.
 HUGE: Final = 10**12
@@ -23,19 +24,29 @@ PROVENANCE: Final = "provenance:"
 @dataclass(frozen=True, slots=True)
 class Utterance:
     """What was heard: length, whose voice (`match`, `review`, `mismatch` or `unknown`), and what
-    is wrong with the clip, as sentences. similarity: to the subject's voice, None: unknown."""
+    is wrong with the clip, as sentences. similarity: to the subject's voice, None: unknown.
+    own_mark: the low 32 bits of the asset number (8 hex digits) of our own mark in the clip,
+    "present" for one that cannot be read, "" for none."""
 
     milliseconds: int
     speaker: str = "unknown"
     problems: tuple[str, ...] = ()
     similarity: float | None = None
+    own_mark: str = ""
+
+    @property
+    def like_the_person(self) -> bool:
+        """It may be the subject's own voice, whatever it is declared to be."""
+        return self.speaker in (MATCH, NEAR)
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
     """The facts of one decision. None stands for "there is no such thing" and satisfies nothing.
 
-    engines: names of the engines that would do the work, with their files' digests.
+    engines: names of the engines that would do the work, with their files' digests. strict: does
+    this installation have a person confirm every match? confirmation: what that person said, see
+    `Journal.confirmation` in gate.py; all but "confirmed" satisfy nothing.
     """
 
     request: Request
@@ -48,6 +59,8 @@ class Facts:
     production: bool
     log_ready: bool
     engines: tuple[str, ...] = ()
+    strict: bool = False
+    confirmation: str = "none"
 
     @property
     def sha256(self) -> str:
@@ -79,6 +92,8 @@ class Facts:
             "language": request.controls.language.split("-")[0],
             "side": longer_side(request, self.likeness.aspect),
             "motion": request.controls.motion != "",
+            "label": label_at(request, self.consent),
+            "caption": caption_at(request, self.consent),
             "engines": sorted(self.engines),
             "photo_sha256": request.photo_sha256,
             "face": _face(self.likeness),
@@ -88,9 +103,12 @@ class Facts:
                 "synthetic": request.voice_synthetic,
                 "speaker": self.utterance.speaker,
                 "problems": len(self.utterance.problems),
+                "own_mark": self.utterance.own_mark,
             },
             "production": self.production,
             "log_ready": self.log_ready,
+            "strict": self.strict,
+            "confirmed": self.confirmation == "confirmed",
         }
 
 
@@ -98,6 +116,19 @@ def longer_side(request: Request, aspect: float) -> int:
     """Pixels of the longer side of the video asked for; never less than will be drawn."""
     stretch = {"portrait": 16 / 9, "full": aspect}.get(request.controls.crop, 1.0)
     return 2 * math.ceil(request.controls.size * stretch / 2)
+
+
+def label_at(request: Request, consent: Consent | None) -> str:
+    """Where the visible label will lie, `none` for no label: as asked, else as the consent has it,
+    else below."""
+    demanded = consent.record.label_position if consent else ""
+    return request.controls.label or demanded or "bottom"
+
+
+def caption_at(request: Request, consent: Consent | None) -> str:
+    """Where the caption will stand, `none` for no caption: as asked, else as the consent has it."""
+    demanded = consent.record.caption if consent else ""
+    return request.controls.caption or demanded or "none"
 
 
 def _user(user: Requester | None) -> dict[str, Any]:
@@ -137,6 +168,11 @@ def _consent(consent: Consent | None) -> dict[str, Any]:
         "outputs": consent.outputs,
         "outputs_today": consent.outputs_today,
         "motion": record.motion,
+        "label": bool(record.label or record.label_position),
+        "label_position": record.label_position,
+        "caption": record.caption,
+        "strict": record.strict,
+        "estate": bool(record.estate) and set(ESTATE) <= {e.split(":")[0] for e in record.evidence},
     }
 
 
@@ -146,6 +182,8 @@ _NO_CONSENT: Final[dict[str, Any]] = {
     "audience": -1, "languages": ["none"], "photo_mode": "registered", "photos": [],
     "voice_source": "clips", "voices": [], "max_ms": 0, "max_side": 0, "max_outputs": 0,
     "max_per_day": 0, "outputs": 0, "outputs_today": 0, "motion": False,
+    "label": True, "label_position": "none", "caption": "none",
+    "strict": False, "estate": False,
 }  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -36,20 +36,40 @@ from primafacie.generator.studio import StudioTrust as StudioTrust  # what a gat
 from primafacie.safeguards.asset import AssetRecord, Delivery, SealedAsset, fresh_asset_number
 from primafacie.safeguards.consent import Consent, ConsentRegistry, ConsentState, parse_time
 from primafacie.safeguards.decision import Allowed, Decision, Reason, Refused
-from primafacie.safeguards.errors import GateError, SafeguardError
-from primafacie.safeguards.face import STALE, FaceWeights
-from primafacie.safeguards.facts import Facts, Utterance, longer_side
+from primafacie.safeguards.errors import GateError, SafeguardError, WrongFaceError
+from primafacie.safeguards.face import MATCH, STALE, FaceWeights
+from primafacie.safeguards.facts import Facts, Utterance, caption_at, label_at, longer_side
 from primafacie.safeguards.inspector import Heard, Inspector, Seen
 from primafacie.safeguards.motion_file import MotionClaims, seal_motion
 from primafacie.safeguards.policy import Action, PolicySet
+from primafacie.safeguards.provenance.label import caption_text, label_text
 from primafacie.safeguards.provenance.mark_keys import MarkKeys
-from primafacie.safeguards.provenance.order import LogEvidence, SealOrder
+from primafacie.safeguards.provenance.order import (
+    CaptionAt,
+    LabelPosition,
+    LogEvidence,
+    SealOrder,
+)
+from primafacie.safeguards.provenance.schemes.lattice_sound import LEAST_SECONDS
 from primafacie.safeguards.provenance.seal import Seal
 from primafacie.safeguards.request import Project, Request, Requester
 from primafacie.safeguards.speaker import verdict
 
 LONGEST_CLIP: Final = 600  # seconds; consents allow far less
+TOO_SHORT: Final = (
+    f"it is shorter than {LEAST_SECONDS} seconds, too short to carry the mark every video gets"
+)
+SEVERAL: Final = (
+    "two people seem to speak in it, and the consent is for one person's own voice: cut it to "
+    "theirs, or let them register the clip"
+)
 WATCH_EVERY: Final = 25  # frames between two looks at cancellation and consent
+FACES_SEEN: Final = 5  # frames of each clip that are held against the template
+CONFIRMED: Final = "match_confirmed"  # the rule that a person's answer alone can satisfy
+_UNCONFIRMED: Final = {
+    "refused": ("a reviewer compared them and said no",),
+    "expired": ("no reviewer answered in time",),
+}
 
 
 class People(Protocol):
@@ -85,6 +105,14 @@ class Journal(Protocol):
         """If the request is still ours and the consent still active in this epoch: store the
         asset, append the entry, end the request. Otherwise raise GateError and change nothing."""
 
+    def confirmation(self, request: Request, consent_epoch: int) -> str:
+        """What a person said of this photo under this epoch of the consent: `none`, `asked`,
+        `confirmed`, `refused`, or `expired` where nobody answered in time or the answer is old."""
+
+    def ask_to_confirm(self, request: Request, consent_epoch: int, entry: LogEntry) -> Receipt:
+        """Put the request aside until a person has compared the faces, or their time is over; with
+        its entry."""
+
     def finish(self, request: Request, state: str, entry: LogEntry) -> Receipt:
         """End the request as refused, withheld, failed or cancelled, with its entry."""
 
@@ -109,6 +137,8 @@ class Post:
     marks: tuple[MarkKeys, ...] = field(repr=False)
     production: bool
     face_weights: FaceWeights | None = None  # a recogniser instead of dlib's
+    former_faces: tuple[FaceWeights, ...] = ()  # recognisers whose never-me entries are compared
+    strict: bool = False  # a person confirms every match, whatever the consent says
 
 
 class Gate:
@@ -128,12 +158,15 @@ class Gate:
         self._policies, self._journal, self._seal = policies, journal, seal
         self._studio = Studio(studio, must_hold=post.production)
         self._audience, self._engines = studio.audience, studio.engines
-        self.inspector = Inspector(post.production, post.marks, post.face_weights)
+        self.inspector = Inspector(
+            post.production, post.marks, post.face_weights, post.former_faces
+        )
         self._studio.start()
         self.inspector.renew()
 
     def produce(self, request: Request) -> Delivery | Refused:
-        """The nine steps. Returns a Delivery or a Refused; both are logged before they return.
+        """The nine steps. Returns a Delivery or a Refused; both are logged before they return. One
+        that lacks a person's confirmation alone is put aside: Refused, but not ended.
 
         Raises GateError when the road breaks off; the log then says `request.failed`, unless the
         log itself is what broke. Whatever happens, no unmarked, unsigned or unlogged video stays.
@@ -144,9 +177,9 @@ class Gate:
             facts = self._facts(request, seen, heard)
             decision = self._decide(facts, "generate")  # 2 may this be made?
             if isinstance(decision, Refused):
-                self._journal.finish(request, "refused", _refusal(facts, decision))
-                return decision
+                return self._turn_away(facts, decision)
             receipt = self._journal.record(self._intent(facts, decision))  # 3 say so first
+            self._studio.warm()  # a permit lives two minutes: none is made for one that still loads
             permit = self._issue(facts, decision, receipt)  # 4 the one key
             self._journal.stage(request, "drawing")
             clip = self._perform(facts, permit)  # 5 frames, seen by nobody
@@ -154,6 +187,19 @@ class Gate:
             return self._release(request, seen, heard, facts, sealed)  # 7, 8, 9
         except Exception as error:  # whatever breaks, the road ends here, and the log says so
             raise self._failed(request, error) from error
+        finally:
+            self._studio.let_go()  # also where the seal broke off before it asked for a frame
+
+    def _turn_away(self, facts: Facts, decision: Refused) -> Refused:
+        """End the request, unless all it lacks is that a person compares two faces."""
+        waits = facts.confirmation in ("none", "asked")
+        if waits and {reason.rule for reason in decision.reasons} == {CONFIRMED}:
+            entry = _outcome(Kind.MATCH_ASKED, Outcome.INFO, facts, decision)
+            epoch = _known(facts.consent).epoch
+            self._journal.ask_to_confirm(facts.request, epoch, entry)
+            return replace(decision, waits=True)
+        self._journal.finish(facts.request, "refused", _refusal(facts, decision))
+        return decision
 
     def _release(
         self, request: Request, seen: Seen, heard: Heard | str, facts: Facts, sealed: SealedAsset
@@ -200,11 +246,13 @@ class Gate:
             project=self._people.project(request.project_id),
             consent=consent,
             likeness=likeness,
-            utterance=_utterance(heard, consent),
+            utterance=_utterance(heard, consent, _alone(request, consent)),
             now=self._post.now(),
             production=self._post.production,
             log_ready=self._journal.ready(),
             engines=self._engines.identities,
+            strict=self._post.strict,
+            confirmation=self._journal.confirmation(request, consent.epoch) if consent else "none",
         )
 
     # 2, 7 ---------------------------------------------------------------------------------------
@@ -217,6 +265,7 @@ class Gate:
             "photo_good_enough": facts.likeness.problems,
             "voice_usable": facts.utterance.problems,
             "voice_allowed": _about_speaker(facts),
+            CONFIRMED: _UNCONFIRMED.get(facts.confirmation, ()),
         }
         return replace(decision, reasons=tuple(_noted(r, notes) for r in decision.reasons))
 
@@ -235,6 +284,7 @@ class Gate:
                 ("consent_commitment", self._commitment(consent)),
                 ("decision", decision.decision_id),
                 ("facts_sha256", decision.facts_sha256),
+                *((("label", "none"),) if request.controls.label == "none" else ()),
                 *((("motion", request.controls.motion),) if request.controls.motion else ()),
                 ("params_sha256", sha256_hex(request.controls.to_params())),
                 ("photo_commitment", self._blind(b"photo", request.photo_sha256)),
@@ -305,38 +355,51 @@ class Gate:
         request = facts.request
         params = request.controls.to_params()
         clip = self._studio.perform(permit, request.photo, request.voice, params)
-        try:
-            _as_asked(clip, facts, self._engines)
-        except GateError:
-            self._studio.close()
-            raise
-        clip.frames = self._watched(request, clip.frames, clip.frame_count)
+        _as_asked(clip, facts, self._engines)
+        clip.frames = self._watched(facts, clip.frames, clip.frame_count)
         return clip
 
     def _watched(
-        self, request: Request, frames: Iterator[NDArray[np.uint8]], count: int
+        self, facts: Facts, frames: Iterator[NDArray[np.uint8]], count: int
     ) -> Iterator[NDArray[np.uint8]]:
-        """The frames, as long as nobody cancels and the consent stays active."""
+        """The frames, as long as nobody cancels and the consent stays active; some of them, which
+        the studio cannot foresee, must show the person who consented."""
+        request, kept = facts.request, list[NDArray[np.uint8]]()
+        chosen = set(secrets.SystemRandom().sample(range(count), min(FACES_SEEN, count)))
         for number, frame in enumerate(frames):
             if number % WATCH_EVERY == 0:
                 self._journal.stage(request, f"drawing {number} of {count}")
                 consent = self._consents.find(request.consent_id)
                 if consent is None or consent.state is not ConsentState.ACTIVE:
                     raise GateError("the consent ended while the video was made")
+            if number in chosen:
+                kept.append(frame.copy())
             yield frame
+        self._require_person(_known(facts.consent), kept)
         self._journal.stage(request, "sealing")
+
+    def _require_person(self, consent: Consent, frames: list[NDArray[np.uint8]]) -> None:
+        """Return if each of these frames shows the person of the template; raise otherwise. A
+        studio that was taken over can draw anybody; this is asked of another child."""
+        template, model = consent.template, self.inspector.model
+        if template is None:  # the policies refuse before this
+            raise WrongFaceError("there is no template to hold the picture made against")
+        for vector in self.inspector.drawn(frames):
+            if vector is None or template.distance(vector, model) > MATCH:
+                raise WrongFaceError("the picture made does not show the person who consented")
 
     def _sealed(
         self, facts: Facts, decision: Allowed, permit: Permit, clip: UnsealedClip
     ) -> SealedAsset:
         request, consent = facts.request, _known(facts.consent)
         number = fresh_asset_number()
+        place, caption = label_at(request, consent), caption_at(request, consent)
         order = SealOrder(
             asset_number=number,
             rid=request.rid,
             asset_uuid=uuid.uuid4().hex,
             when=self._post.now(),
-            voice_is_real=not request.voice_synthetic,
+            voice_is_real=not request.voice_synthetic or facts.utterance.like_the_person,
             engines=clip.engines,
             report=clip.report,
             consent_commitment=self._commitment(consent),
@@ -349,7 +412,14 @@ class Gate:
             evidence=LogEvidence(
                 self._post.log_origin, read_leaf(permit.leaf).index, permit.leaf, permit.proof
             ),
-            label=consent.record.label or None,
+            label=None
+            if place == "none"
+            else label_text(request.controls.language, consent.record.label),
+            label_position="bottom" if place == "none" else cast(LabelPosition, place),
+            caption=None
+            if caption == "none"
+            else caption_text(request.controls.language, consent.record.subject_kind),
+            caption_at="start" if caption == "none" else cast(CaptionAt, caption),
             out_path=self._post.staging / f"{request.rid}.{request.claim}.mp4",
         )
         sealed = self._seal.seal(clip, order)
@@ -394,6 +464,8 @@ class Gate:
         )
         try:
             self._journal.finish(request, "failed", entry)
+        except GateError as lost:  # somebody else holds it, and says how it ends
+            return lost
         except Exception:  # a log that cannot be written is the one thing it cannot tell
             return GateError("the log could not be written; nothing was made")
         return GateError(sentence)
@@ -465,18 +537,30 @@ def _known(consent: Consent | None) -> Consent:
     return consent
 
 
-def _utterance(heard: Heard | str, consent: Consent | None) -> Utterance:
+def _alone(request: Request, consent: Consent | None) -> bool:
+    """Whether the clip must be one person's: their own voice, in a clip not registered by them."""
+    if consent is None or consent.record.voice_source != "own" or request.voice_synthetic:
+        return False
+    return request.voice_sha256 not in consent.record.voices
+
+
+def _utterance(heard: Heard | str, consent: Consent | None, alone: bool = False) -> Utterance:
     """What was heard, held against the voice of the person who consented."""
     if isinstance(heard, str):
         return Utterance(0, problems=(heard,))
     voice = consent.voice if consent else None
     alike = voice.similarity(heard.voice) if voice else None
-    return Utterance(heard.milliseconds, verdict(alike), similarity=alike)
+    problems: tuple[str, ...] = ()
+    problems += (TOO_SHORT,) if heard.milliseconds < 1000 * LEAST_SECONDS else ()
+    problems += (SEVERAL,) if alone and heard.voice.several else ()
+    return Utterance(heard.milliseconds, verdict(alike), problems, alike, heard.own_mark)
 
 
 def _about_speaker(facts: Facts) -> tuple[str, ...]:
     """Why the voice was not taken for the person's own; () where that was not the question."""
     consent = facts.consent
+    if consent is not None and facts.request.voice_synthetic and facts.utterance.like_the_person:
+        return ("it is said to be synthetic, but sounds like the person's own recorded voice",)
     if consent is None or consent.record.voice_source != "own" or facts.request.voice_synthetic:
         return ()
     return {
@@ -506,10 +590,12 @@ def _refusal(facts: Facts, decision: Refused) -> LogEntry:
 
 
 def _marks_seen(facts: Facts) -> tuple[tuple[str, str], ...]:
-    """The marks the photo carried: a generator's, or ours, with the asset it leads to."""
+    """The marks the photo and the voice carried: a generator's, or ours, with the asset it leads
+    to."""
     face = facts.likeness
-    both = (("photo_generator", face.generator_mark), ("photo_mark", face.own_mark))
-    return tuple((name, value) for name, value in both if value)
+    seen = (("photo_generator", face.generator_mark), ("photo_mark", face.own_mark),
+            ("voice_mark", facts.utterance.own_mark))  # fmt: skip
+    return tuple((name, value) for name, value in seen if value)
 
 
 def _withheld(facts: Facts, decision: Refused) -> LogEntry:
@@ -580,4 +666,9 @@ def _record(request: Request, consent: Consent, sealed: SealedAsset) -> AssetRec
         manifest=(sealed.manifest_label, sealed.manifest),
         companions=sealed.companions,
         motion=sealed.motion,
+        asset_uuid=sealed.asset_uuid,
+        duration=sealed.duration,
+        width=sealed.width,
+        height=sealed.height,
+        fps=sealed.fps,
     )

@@ -9,6 +9,7 @@ a policy's question, not this file's.
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.util import find_spec
@@ -60,7 +61,7 @@ class FaceEmbedder(Protocol):
 class Sighting:
     """What was seen in one photo. `vector` is None unless a main face could be aligned.
     aspect: the picture's longer side over its shorter one. unfit: what keeps it from being one of
-    the pictures that a template is made of."""
+    the pictures that a template is made of. former: its vector by each former model."""
 
     faces_a: int
     faces_b: int
@@ -71,11 +72,15 @@ class Sighting:
     aspect: float = 1.0
     grey: NDArray[np.uint8] | None = field(repr=False, default=None)  # for whoever has mark keys
     unfit: tuple[str, ...] = ()
+    former: Mapping[str, NDArray[np.float32]] = field(repr=False, default_factory=dict)
 
 
-def identify(photo: bytes, embedder: FaceEmbedder | None = None) -> Sighting:
+def identify(
+    photo: bytes, embedder: FaceEmbedder | None = None, former: Sequence[FaceEmbedder] = ()
+) -> Sighting:
     """Look at one photo. A photo that cannot be decoded or used is a Sighting with problems,
-    so that its refusal is logged like any other; nothing is raised for bad pictures."""
+    so that its refusal is logged like any other; nothing is raised for bad pictures. former:
+    models that described what is still compared, beside the one in use."""
     embedder = embedder or DlibEmbedder()
     try:
         picture = decode_picture(photo)
@@ -101,7 +106,16 @@ def identify(photo: bytes, embedder: FaceEmbedder | None = None) -> Sighting:
         aspect=aspect,
         grey=reduced(picture),
         unfit=tuple(unfit_to_enrol(picture, faces[0])),
+        former={one.model: one.embed(one.chip(picture, faces[0])) for one in former},
     )
+
+
+def describe(
+    picture: NDArray[np.uint8], embedder: FaceEmbedder
+) -> NDArray[np.float32] | None:
+    """The descriptor of the one face in a picture (H, W, 3); None where there is none, or more."""
+    faces = [f for f in find_faces(picture) if f.probability >= SURE]
+    return embedder.embed(embedder.chip(picture, faces[0])) if len(faces) == 1 else None
 
 
 def quality(chip: NDArray[np.uint8]) -> list[str]:
@@ -222,7 +236,7 @@ def checked(weights: FaceWeights) -> bytes:
     return data
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=4)
 def _inception(weights: FaceWeights) -> Any:
     import torch
     from facenet_pytorch import InceptionResnetV1

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -33,6 +33,7 @@ from primafacie.safeguards.identify import (
     FaceEmbedder,
     checked,
     count_hog,
+    describe,
     embedder_of,
     identify,
     screen,
@@ -50,8 +51,11 @@ LOOK_DEADLINE: Final = 120.0
 WATCH_DEADLINE: Final = 480.0
 DIMENSIONS: Final = 128  # of dlib's descriptor
 INCEPTION_DIMENSIONS: Final = 512
+LARGEST_ANSWER: Final = 32 * 1024 * 1024  # bytes; the largest grey picture takes 12 million
 MOST_FACES: Final = 10_000
 LONGEST_GREY: Final = 16_384  # pixels per side of the picture in which marks are looked for
+#: Standard deviations of the pilots in a clip; chance gives 4.2, and 5.5 once in a hundred clips.
+OWN_SOUND_Z: Final = 5.5
 ENROLMENT_FRAMES: Final = 5
 #: Enrolment pictures farther than this from their mean do not show one person.
 ENROLMENT_SPREAD: Final = 0.50
@@ -70,6 +74,7 @@ class Seen:
     aspect: float = 1.0  # longer side over shorter side
     own_mark: str = ""  # see Likeness
     unfit: tuple[str, ...] = ()  # see Sighting
+    former: Mapping[str, NDArray[np.float32]] = field(repr=False, default_factory=dict)
 
     def likeness(
         self,
@@ -87,9 +92,10 @@ class Seen:
         if gallery.model != self.model:
             raise FaceError("this gallery was made by another model")
         found = gallery.nearest(self.vector, subject_id, same)
-        listed = Gallery.of(self.model, [("never-me", t) for t in never_me])
-        denied = listed.nearest(self.vector, "")
-        incomparable = any(t.model != self.model for t in never_me)  # then nobody can be sure
+        by = {**self.former, self.model: self.vector}
+        denied = min((t.distance(by[t.model], t.model) for t in never_me if t.model in by),
+                     default=2.0)  # fmt: skip
+        incomparable = any(t.model not in by for t in never_me)  # then nobody can be sure
         return Likeness(
             faces_a=self.faces_a,
             faces_b=self.faces_b,
@@ -98,7 +104,7 @@ class Seen:
             best=found.best,
             margin=found.margin,
             other_distance=found.other,
-            deny_distance=0.0 if incomparable else denied.other,
+            deny_distance=0.0 if incomparable else min(2.0, denied),
             model=self.model,
             generator_mark=self.generator_mark,
             aspect=self.aspect,
@@ -108,10 +114,12 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """A voice clip as it came over the wire: its length, and the voice in it."""
+    """A voice clip as it came over the wire: its length, the voice in it, and our own mark, see
+    `Utterance`."""
 
     milliseconds: int
     voice: Voiceprint
+    own_mark: str = ""
 
 
 class Inspector:
@@ -123,17 +131,25 @@ class Inspector:
     """
 
     def __init__(
-        self, must_hold: bool, marks: Sequence[MarkKeys], weights: FaceWeights | None = None
+        self,
+        must_hold: bool,
+        marks: Sequence[MarkKeys],
+        weights: FaceWeights | None = None,
+        former: Sequence[FaceWeights] = (),
     ) -> None:
         """must_hold: refuse to work unless the kernel enforces the sandbox (production). marks: the
         watermark keys of every epoch there was; our own videos are no photos of people. weights: an
-        operator's recogniser instead of dlib's. Raises FaceError when they are not what was named.
+        operator's recogniser instead of dlib's. former: those used before, whose descriptions in
+        the never-me list are still compared; dlib's always is. Raises FaceError when a file is not
+        what was named.
         """
         if not marks:
             raise FaceError("without watermark keys our own videos would pass for photos")
-        if weights is not None:
-            checked(weights)
+        for one in (*former, *(() if weights is None else (weights,))):
+            checked(one)
         self._weights = weights
+        others = former if weights is None else (None, *former)  # dlib's, where it is not in use
+        self._former = tuple(one for one in dict.fromkeys(others) if one != weights)
         self._marks = tuple(marks)
         self._child: Child | None = None
         self._spare: Child | None = None
@@ -141,6 +157,8 @@ class Inspector:
         self._used = self._greeted = False
         self.sandbox = ""
         self.model = DlibEmbedder().model if weights is None else weights.model
+        names = {DlibEmbedder().model if one is None else one.model for one in self._former}
+        self.models = frozenset({self.model, *names})  # what a never-me entry may be described by
         verifier = installed()
         self.speaker = verifier.model if verifier else ""
 
@@ -159,7 +177,7 @@ class Inspector:
         """What two detectors and the recogniser see in a photo. Never raises for a bad photo."""
         try:
             answer = self._ask({"look": "photo"}, data)
-            return _seen(answer, self.model, self._marks, self._weights)
+            return _seen(answer, self.model, self._marks, self._weights, self._former)
         except (EngineError, KeyError, TypeError, ValueError):
             self._drop()
             problem = "the photo broke the program that looks at it; use another file"
@@ -171,7 +189,8 @@ class Inspector:
             answer = self._ask({"look": "voice", "max_seconds": max_seconds}, data)
             if "error" in answer:
                 raise VoiceError(str(answer["error"]))
-            return Heard(int(answer["ms"]), _voiceprint(answer["voice"], self.speaker))
+            voice = _voiceprint(answer["voice"], self.speaker)
+            return Heard(int(answer["ms"]), voice, _own_sound(answer["pcm16k"], self._marks))
         except (EngineError, KeyError, TypeError, ValueError) as error:
             self._drop()
             raise VoiceError("the clip broke the program that listens to it") from error
@@ -212,7 +231,29 @@ class Inspector:
         if float(spread.max()) > ENROLMENT_SPREAD:
             odd = int(spread.argmax()) + 1
             raise FaceError(f"photo {odd} does not seem to show the same person as the others")
-        return FaceTemplate(seen[0].model, len(seen), mean)
+        former = tuple(
+            FaceTemplate(model, len(seen), np.stack([one.former[model] for one in seen]).mean(0))
+            for model in seen[0].former
+        )
+        return FaceTemplate(seen[0].model, len(seen), mean, former)
+
+    def drawn(
+        self, frames: Sequence[NDArray[np.uint8]]
+    ) -> tuple[NDArray[np.float32] | None, ...]:
+        """The descriptor of the face in each of these frames (H, W, 3), None for one that does not
+        show exactly one. Asked of a child that has seen no upload: neither the photo nor whatever
+        drew the frames has a say in it. Raises FaceError when it gives no answer."""
+        self.renew()
+        try:
+            return tuple(self._drawn(frame) for frame in frames)
+        except (EngineError, KeyError, TypeError, ValueError) as error:
+            self._drop()
+            raise FaceError("the frames broke the program that looks at them") from error
+
+    def _drawn(self, frame: NDArray[np.uint8]) -> NDArray[np.float32] | None:
+        question = {"look": "frame", "height": frame.shape[0], "width": frame.shape[1]}
+        vector = self._ask(question, frame.tobytes())["vector"]
+        return None if vector is None else _vectors(vector, self._weights)[0]
 
     def close(self) -> None:
         """Stop the children; the next look starts others."""
@@ -225,7 +266,9 @@ class Inspector:
         """A child that was told which recogniser to load before it shuts itself in."""
         child = Child(MODULE)
         with contextlib.suppress(EngineError):  # one that is gone already is found out when asked
-            child.wire.send_json(_as_named(self._weights))
+            child.wire.send_json(
+                {"faces": [_as_named(one) for one in (self._weights, *self._former)]}
+            )
         return child
 
     def _drop(self) -> None:
@@ -251,7 +294,7 @@ class Inspector:
         self._used = True
         wire.send_json(question)
         wire.send(data)
-        return wire.receive_json(deadline)
+        return wire.receive_json(deadline, LARGEST_ANSWER)
 
 
 def _vectors(given: Any, weights: FaceWeights | None) -> NDArray[np.float32]:
@@ -270,6 +313,7 @@ def _seen(
     model: str,
     marks: Sequence[MarkKeys],
     weights: FaceWeights | None = None,
+    former: Sequence[FaceWeights | None] = (),
 ) -> Seen:
     """The child's answer, held against what an honest child can say. Raises ValueError."""
     vector = answer["vector"]
@@ -279,13 +323,19 @@ def _seen(
         raise ValueError("an impossible count")
     if vector is not None:
         (vector,) = _vectors(vector, weights)
+        if answer["grey"] is None:  # then no mark of ours was looked for in it
+            raise ValueError("a face was seen, but no picture")
+    others = {}
+    for one in former if vector is not None else ():
+        name = DlibEmbedder().model if one is None else one.model
+        (others[name],) = _vectors(answer["former"][name], one)  # each of them, or it is no answer
     if str(answer["model"]) != model:
         raise ValueError("another model than the one in use")
     problems = tuple(str(p)[:300] for p in answer["problems"])[:20]
     mark = str(answer["generator_mark"])[:40]
     ours = _own_mark(answer["grey"], marks)
     unfit = tuple(str(p)[:300] for p in answer["unfit"])[:20]
-    return Seen(counts[0], counts[1], problems, model, vector, mark, aspect, ours, unfit)
+    return Seen(counts[0], counts[1], problems, model, vector, mark, aspect, ours, unfit, others)
 
 
 def _own_mark(grey: Any, marks: Sequence[MarkKeys]) -> str:
@@ -304,6 +354,21 @@ def _own_mark(grey: Any, marks: Sequence[MarkKeys]) -> str:
     return "" if reading.status is MarkStatus.NONE else str(reading.status)
 
 
+def _own_sound(pcm16k: Any, marks: Sequence[MarkKeys]) -> str:
+    """Our own mark in the sound the child decoded; see `Utterance`. Raises ValueError.
+
+    The sound's tag has 24 bits and every piece of a clip is decoded, so a number counts only
+    where the pilots stand out too: chance does both less than once in a million clips.
+    """
+    from primafacie.safeguards.provenance.watermark import MarkStatus, read_sound
+
+    pcm = np.frombuffer(base64.b64decode(pcm16k, validate=True), "<i2")
+    reading = read_sound(pcm, 16_000, marks, deep=True)
+    if reading.sound_number is not None and reading.confidence >= OWN_SOUND_Z:
+        return f"{reading.sound_number:08x}"
+    return str(reading.status) if reading.status is MarkStatus.PRESENT else ""
+
+
 def _voiceprint(answer: Any, model: str) -> Voiceprint:
     seconds = float(answer["seconds"])
     if not 0 <= seconds <= 3600:
@@ -313,7 +378,10 @@ def _voiceprint(answer: Any, model: str) -> Voiceprint:
     vector = _numbers(answer["vector"], VOICE_DIMENSIONS)[0]
     if str(answer["model"]) != model or abs(float(np.linalg.norm(vector)) - 1) > 1e-3:
         raise ValueError("another voice model than the one in use")
-    return Voiceprint(seconds, model, vector)
+    unity = float(answer["unity"])
+    if not -1.001 <= unity <= 1.001:
+        raise ValueError("an impossible likeness of voices")
+    return Voiceprint(seconds, model, vector, unity)
 
 
 def _footage(
@@ -336,6 +404,7 @@ def _footage(
         words=tuple(str(word)[:40] for word in answer["words"][:400]),
         voice=_voiceprint(answer["voice"], speaker),
         trace=_numbers(answer["trace"], 3),
+        turned=_vectors(answer["turned"], weights),
     )
 
 
@@ -348,7 +417,7 @@ def _numbers(given: Any, width: int) -> NDArray[np.float32]:
 
 
 def _as_named(weights: FaceWeights | None) -> dict[str, Any]:
-    """The first message to a child: which recogniser it is to be."""
+    """In the first message to a child: a recogniser it is to be; {} for dlib's."""
     if weights is None:
         return {}
     path = str(weights.path.resolve())
@@ -361,10 +430,10 @@ def _as_named(weights: FaceWeights | None) -> dict[str, Any]:
 def _serve(wire: Wire) -> None:
     from primafacie.generator import sandbox
 
-    weights = _named(wire.receive_json())
-    level = sandbox.enter(() if weights is None else (weights.path,))
+    faces = [_named(one) for one in wire.receive_json()["faces"]]
+    level = sandbox.enter(tuple(one.path for one in faces if one is not None))
     try:
-        embedder = embedder_of(weights)
+        embedder, *former = [embedder_of(one) for one in faces]
     except FaceError as error:  # the parent checked the file; it is another one now
         raise EngineError(str(error)) from error
     _warm()
@@ -373,7 +442,11 @@ def _serve(wire: Wire) -> None:
         question = wire.receive_json()
         data = bytes(wire.receive())
         if question.get("look") == "photo":
-            wire.send_json(_look(data, embedder))
+            wire.send_json(_look(data, embedder, former))
+        elif question.get("look") == "frame":
+            shape = int(question["height"]), int(question["width"]), 3
+            vector = describe(np.frombuffer(data, np.uint8).reshape(shape), embedder)
+            wire.send_json({"vector": None if vector is None else vector.tolist()})
         elif question.get("look") == "film":
             wire.send_json(_watch(data, [str(word) for word in question["words"]], embedder))
         else:
@@ -394,8 +467,10 @@ def _warm() -> None:
     screen(blank)
 
 
-def _look(data: bytes, embedder: FaceEmbedder | None = None) -> dict[str, Any]:
-    seen = identify(data, embedder)
+def _look(
+    data: bytes, embedder: FaceEmbedder | None = None, former: Sequence[FaceEmbedder] = ()
+) -> dict[str, Any]:
+    seen = identify(data, embedder, former)
     return {
         "faces_a": seen.faces_a,
         "faces_b": seen.faces_b,
@@ -405,6 +480,7 @@ def _look(data: bytes, embedder: FaceEmbedder | None = None) -> dict[str, Any]:
         "generator_mark": seen.generator_mark,
         "aspect": seen.aspect,
         "unfit": list(seen.unfit),
+        "former": {model: [float(x) for x in vector] for model, vector in seen.former.items()},
         "grey": None if seen.grey is None else {
             "height": seen.grey.shape[0],
             "width": seen.grey.shape[1],
@@ -422,9 +498,14 @@ def _listen(data: bytes, max_seconds: int) -> dict[str, Any]:
         return {
             "ms": round(clip.duration * 1000),
             "voice": _as_said(speaker.listen(clip.pcm16k, installed())),
+            "pcm16k": base64.b64encode(_int16(clip.pcm16k)).decode(),
         }
     except (VoiceError, VoiceprintError) as error:
         return {"error": str(error)}
+
+
+def _int16(pcm: NDArray[np.float32]) -> bytes:
+    return np.rint(np.clip(pcm, -1, 1) * 32767).astype("<i2").tobytes()
 
 
 def _watch(data: bytes, words: Sequence[str], embedder: FaceEmbedder) -> dict[str, Any]:
@@ -451,12 +532,13 @@ def _watch(data: bytes, words: Sequence[str], embedder: FaceEmbedder) -> dict[st
         "words": list(seen.words),
         "voice": _as_said(seen.voice),
         "trace": seen.trace.tolist(),
+        "turned": [] if seen.turned is None else seen.turned.tolist(),
     }
 
 
 def _as_said(voice: Voiceprint) -> dict[str, Any]:
     vector = None if voice.vector is None else voice.vector.tolist()
-    return {"seconds": voice.seconds, "model": voice.model, "vector": vector}
+    return {"seconds": voice.seconds, "model": voice.model, "vector": vector, "unity": voice.unity}
 
 
 if __name__ == "__main__":

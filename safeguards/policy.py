@@ -27,7 +27,12 @@ UNDECIDED: Final = Reason("undecided", "The rules could not be evaluated, so the
 
 @dataclass(frozen=True, slots=True)
 class PolicySet:
-    """The rules in force, parsed once. reasons: rule id -> what to tell the person refused."""
+    """The rules in force, parsed once. reasons: rule id -> what to tell the person refused.
+
+    matcher: the face recogniser whose distances the rules mean, where it is not the one that comes
+    with this package. The digest covers it: a setting alone changes no distance, because rules with
+    another digest decide nothing until they are put in force.
+    """
 
     sources: Mapping[str, str]  # file stem -> Cedar text
     schema_text: str
@@ -35,9 +40,10 @@ class PolicySet:
     reasons: Mapping[str, Reason]
     _policies: Any = field(repr=False)
     _schema: Any = field(repr=False)
+    matcher: str = ""
 
     @classmethod
-    def parse(cls, sources: Mapping[str, str], schema: str) -> PolicySet:
+    def parse(cls, sources: Mapping[str, str], schema: str, matcher: str = "") -> PolicySet:
         """The set made of one policy per file, validated against the schema.
 
         Raises PolicyError for a text Cedar rejects, a policy without id or sentence, an id that
@@ -55,19 +61,21 @@ class PolicySet:
             raise PolicyError(f"the policy set contradicts its schema: {problems}")
         reasons = _reasons(parsed["staticPolicies"], sources)
         spelled = json.dumps(parsed, sort_keys=True, separators=(",", ":"))
-        digest = sha256_hex(spelled.encode() + b"\0" + schema.encode())
-        return cls(dict(sources), schema, digest, reasons, handle, types)
+        meant = (spelled, schema, matcher) if matcher else (spelled, schema)
+        digest = sha256_hex(b"\0".join(part.encode() for part in meant))
+        return cls(dict(sources), schema, digest, reasons, handle, types, matcher)
 
     @classmethod
-    def shipped(cls) -> PolicySet:
-        """The set that comes with this package."""
+    def shipped(cls, matcher: str = "") -> PolicySet:
+        """The set that comes with this package, applied to the distances of `matcher`."""
         folder = files("primafacie.safeguards") / "policies"
         sources = {
             entry.name.removesuffix(".cedar"): entry.read_text(encoding="utf-8")
             for entry in folder.iterdir()
             if entry.name.endswith(".cedar")
         }
-        return cls.parse(sources, (folder / "schema.cedarschema").read_text(encoding="utf-8"))
+        schema = (folder / "schema.cedarschema").read_text(encoding="utf-8")
+        return cls.parse(sources, schema, matcher)
 
     def decide(self, facts: Facts, action: Action, activated: str) -> Decision:
         """Allowed, or Refused with every rule that was broken. Never raises.

@@ -9,19 +9,32 @@ import importlib.util
 import io
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.interpolate import LinearNDInterpolator
 
+from primafacie.audit.digest import sha256_hex
+from primafacie.generator.faces import find_faces
+from primafacie.generator.landmarks import DlibLandmarker
+from primafacie.generator.picture import decode_picture
+from primafacie.generator.portrait import Portrait
+from primafacie.platform import sitter
+from primafacie.platform.sitter import SITTERS, draw
+from primafacie.safeguards import liveness
 from primafacie.safeguards.decision import Refused
 from primafacie.safeguards.face import FaceTemplate, Gallery
+from primafacie.safeguards.identify import DlibEmbedder
 from primafacie.safeguards.inspector import Inspector, Seen
 from primafacie.safeguards.policy import PolicySet
 from primafacie.safeguards.provenance.watermark import MarkKeys
+from primafacie.safeguards.speaker import Voiceprint
 
 MODEL = "test@" + "0" * 64
 SAFEGUARDS = Path(__file__).parents[1] / "safeguards"
@@ -159,16 +172,291 @@ def test_pictures_that_hide_turn_shrink_or_multiply_a_face(
     assert np.linalg.norm(stranger.vector - plain.vector) > 0.5, "another person"
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-def test_a_second_face_hidden_in_the_alpha_channel_is_not_what_is_judged(
-    inspector: Inspector, sitting: Any
-) -> None:
-    """What is transparent is white for the gate and for the studio, whatever colour lies under."""
-    _, other = sitting
-    layer = np.zeros((384, 384, 4), np.uint8)
-    layer[..., :3], layer[..., 3] = other, 0
+@dataclass(frozen=True)
+class Enrolled:
+    """Two sitters as the gate knows them, and a picture of each."""
+
+    templates: tuple[FaceTemplate, FaceTemplate]
+    pictures: tuple[Any, Any]
+
+    @property
+    def crowd(self) -> Gallery:
+        pairs = zip(("subject-1", "subject-2"), self.templates, strict=True)
+        return Gallery.of(self.templates[0].model, list(pairs))
+
+    def under(self, number: int, seen: Seen) -> Any:
+        """The likeness of what was seen to sitter `number`."""
+        return seen.likeness(f"subject-{number + 1}", self.crowd, ())
+
+
+@pytest.fixture(scope="module")
+def enrolled(inspector: Inspector, scene: Any) -> Enrolled:
+    templates = tuple(inspector.enrol(scene.photos(person)) for person in (0, 1))
+    pictures = tuple(draw(SITTERS[person].name, 512) for person in (0, 1))
+    return Enrolled(templates, pictures)  # type: ignore[arg-type]
+
+
+ANY_PHOTO = {"record_photo_mode": "matched", "request_photo": b"nobody registered it"}
+
+
+def subject(number: int) -> dict[str, str]:
+    return {"record_subject_id": f"subject-{number + 1}"}
+
+
+def rgba(visible: Any, under: Any) -> bytes:
+    """A PNG that shows `visible`, in grey, and holds the colours of `under`, darkened."""
+    dark = (under.astype(np.float32) * 0.1).astype(np.uint8)
+    grey = visible.astype(np.float32).mean(-1)
+    alpha = np.clip((255 - grey) / np.maximum(255 - dark.mean(-1), 1), 0, 1)
+    layer = np.dstack([dark, np.uint8(alpha * 255 + 0.5)])
     stream = io.BytesIO()
     Image.fromarray(layer, "RGBA").save(stream, "PNG")
-    hidden = inspector.photo(stream.getvalue())
-    assert hidden.faces_a == 0 and hidden.vector is None
+    return stream.getvalue()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_second_face_hidden_in_the_alpha_channel_is_neither_judged_nor_animated(
+    inspector: Inspector, enrolled: Enrolled
+) -> None:
+    """What is transparent is white for the gate and for the studio, whatever colour lies under."""
+    one, other = enrolled.pictures
+    empty = np.dstack([other, np.zeros(other.shape[:2], np.uint8)])
+    stream = io.BytesIO()
+    Image.fromarray(empty, "RGBA").save(stream, "PNG")
+    nobody = inspector.photo(stream.getvalue())
+    assert nobody.faces_a == 0 and nobody.vector is None
+
+    both = rgba(one, other)
+    seen = inspector.photo(both)
+    assert enrolled.under(0, seen).best, "the gate sees who is seen"
+    assert enrolled.under(1, seen).distance > 0.5, "and not whom the file hides"
+    drawn = decode_picture(both)
+    assert Portrait.from_picture(drawn, "0" * 64) is not None
+    looked = np.abs(drawn.astype(np.float32).mean(-1) - one.astype(np.float32).mean(-1))
+    assert float(looked.mean()) < 8, "the studio animates the same pixels"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_photo_of_one_who_consented_under_anothers_consent(
+    inspector: Inspector, scene: Any, enrolled: Enrolled, rules: Any
+) -> None:
+    for number in (0, 1):
+        likeness = enrolled.under(number, inspector.photo(scene.png(enrolled.pictures[1 - number])))
+        wanted = {"face_is_consenting_subject", "face_is_nobody_else"}
+        for more in (ANY_PHOTO, {}):  # {}: even where the file was registered
+            assert wanted <= rules(likeness=likeness, **subject(number), **more)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_same_pixels_in_other_bytes_pass_by_face_and_not_by_registration(
+    inspector: Inspector, scene: Any, enrolled: Enrolled, rules: Any
+) -> None:
+    picture = enrolled.pictures[0]
+    stream = io.BytesIO()
+    Image.fromarray(picture).save(stream, "PNG", compress_level=1)
+    first, second = scene.png(picture), stream.getvalue()
+    assert first != second and (decode_picture(first) == decode_picture(second)).all()
+    likeness = enrolled.under(0, inspector.photo(second))
+    assert likeness.best and likeness.distance <= 0.5
+    registered = {"record_photos": (sha256_hex(first),), **subject(0)}
+    assert not rules(likeness=likeness, request_photo=first, **registered)
+    assert rules(likeness=likeness, request_photo=second, **registered) == {
+        "face_is_consenting_subject"
+    }
+
+
+def corners(picture: Any) -> Any:
+    """68 landmarks and eight points on the rim, (76, 2)."""
+    side = picture.shape[0]
+    found = DlibLandmarker().find(picture, find_faces(picture)[0]).points[:, :2]
+    rim = [(x, y) for x in (0, side / 2, side - 1) for y in (0, side / 2, side - 1)]
+    rim.remove((side / 2, side / 2))
+    return np.concatenate([found.astype(float), rim])
+
+
+def onto(picture: Any, own: Any, shape: Any) -> Any:
+    """The picture, with its points moved to `shape`: triangle by triangle."""
+    side = picture.shape[0]
+    y, x = np.mgrid[:side, :side]
+    at = LinearNDInterpolator(shape, own)(np.stack([x, y], -1)).astype(np.float32)
+    return cv2.remap(picture, at[..., 0], at[..., 1], cv2.INTER_LINEAR,
+                     borderMode=cv2.BORDER_REPLICATE)  # fmt: skip
+
+
+def morph(one: Any, other: Any, share: float) -> Any:
+    """Two faces warped to one shape between them and blended: `share` of the other."""
+    a, b = corners(one), corners(other)
+    shape = (1 - share) * a + share * b
+    return np.uint8((1 - share) * onto(one, a, shape) + share * onto(other, b, shape) + 0.5)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_50_50_morph_of_two_who_consented_is_animated_under_neither(
+    inspector: Inspector, scene: Any, enrolled: Enrolled, rules: Any
+) -> None:
+    """Distances alone admit it: it is nearer to both than 0.50, and to one of them by more than the
+    margin. A photo near two people waits for a pair of eyes."""
+    admitted_by_distance = 0
+    for share in (0.4, 0.5, 0.6):
+        seen = inspector.photo(scene.png(morph(*enrolled.pictures, share)))
+        assert admitted(seen), "it is a good photo of a face"
+        for number in (0, 1):
+            likeness = enrolled.under(number, seen)
+            said = rules(likeness=likeness, **subject(number), **ANY_PHOTO)
+            assert said & {"face_is_consenting_subject", "match_confirmed"}, (share, number)
+            admitted_by_distance += said == {"match_confirmed"}
+            assert "face_is_consenting_subject" in rules(
+                likeness=likeness, request_photo=b"not registered", **subject(number)
+            )
+    assert admitted_by_distance, "or this test shows nothing about the pair of eyes"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_look_alike_between_0_50_and_0_60_is_refused_as_a_picture(
+    inspector: Inspector, scene: Any, enrolled: Enrolled, rules: Any, monkeypatch: Any
+) -> None:
+    """A sitter with the first one's hair and clothes and nearly the second one's bones."""
+    a, b = (sitter.anatomy_of(SITTERS[n].name) for n in (0, 1))
+    numbers = {
+        f.name: 0.15 * getattr(a, f.name) + 0.85 * getattr(b, f.name)
+        for f in fields(a)
+        if isinstance(getattr(a, f.name), float)
+    }
+    colours = {
+        f.name: tuple(
+            round(0.15 * x + 0.85 * y)
+            for x, y in zip(getattr(a, f.name), getattr(b, f.name), strict=True)
+        )
+        for f in fields(a)
+        if isinstance(getattr(a, f.name), tuple)
+    }
+    known, alike = sitter.anatomy_of, replace(a, **numbers, **colours)
+    monkeypatch.setattr(sitter, "anatomy_of", lambda seed: alike if seed == 10851 else known(seed))
+    seen = inspector.photo(scene.png(draw(10851, 512)))
+    likeness = enrolled.under(0, seen)
+    assert admitted(seen) and 0.50 < likeness.distance <= 0.60
+    assert "face_is_consenting_subject" in rules(likeness=likeness, **subject(0), **ANY_PHOTO)
+    assert "face_is_consenting_subject" in rules(likeness=likeness, **subject(0))
+
+
+# --- filmed captures ------------------------------------------------------------------------------
+
+ASKED = ("bridge", "candle", "garden", "market", "ribbon")
+TURNS = ("left", "up", "tilt-right")
+
+
+def refilmed(frames: list[Any], pcm: Any) -> tuple[list[Any], Any]:
+    """A capture played on a screen and filmed from beside it: keystone, bezel, moire, flicker,
+    noise, another start; the sound through a room and a microphone."""
+    dice = np.random.default_rng(11)
+    side = frames[0].shape[0]
+    square = np.float32([[0, 0], [side, 0], [side, side], [0, side]])
+    seen = np.float32([[22, 14], [side - 9, 30], [side - 18, side - 24], [12, side - 10]])
+    shape = cv2.getPerspectiveTransform(square, seen)
+    y, x = np.mgrid[:side, :side]
+    moire = 1 + 0.04 * np.sin(0.9 * x + 0.35 * y)[..., None]
+    made = []
+    for number, frame in enumerate([frames[0]] * 3 + frames):
+        shown = cv2.GaussianBlur(cv2.warpPerspective(frame, shape, (side, side)), (0, 0), 0.8)
+        light = 1 + 0.05 * np.sin(number * 1.7)
+        grain = dice.normal(0, 4, shown.shape)
+        shot = 255 * (shown / 255) ** 0.85 * moire * light + grain
+        made.append(np.uint8(np.clip(shot, 0, 255)))
+    late = np.concatenate([np.zeros(3 * 16_000 // 5, np.float32), pcm])
+    echo = late.copy()
+    for delay, loss in ((0.021, 0.35), (0.047, 0.2), (0.083, 0.1)):
+        step = round(delay * 16_000)
+        echo[step:] += loss * late[:-step]
+    return made, 0.6 * echo + dice.normal(0, 0.0015, len(echo)).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Captured:
+    """The capture that is copied: its frames, its sound, and the trace that is kept of it."""
+
+    frames: list[Any]
+    pcm: Any
+    trace: Any
+
+
+def looked_at(data: bytes, sound: Any) -> Any:
+    return liveness.look(data, (), sound, Voiceprint(0.0), DlibEmbedder())
+
+
+def is_new(seen: Any, earlier: Captured) -> str:
+    """What the check for copies says of a recording."""
+    found = liveness.judge(seen, liveness.Ask(ASKED, TURNS), None, [earlier.trace])
+    return str({f.check: f.verdict for f in found}["new"])
+
+
+@pytest.fixture(scope="module")
+def captured(scene: Any) -> Captured:
+    pcm = scene.sound(ASKED)
+    frames = scene.pictures(len(pcm) / scene.RATE + 0.5, TURNS)
+    return Captured(frames, pcm, looked_at(scene.film(frames, pcm), pcm).trace)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_a_capture_played_again_is_known_however_it_was_copied(
+    scene: Any, captured: Captured
+) -> None:
+    """Recompressed, made smaller, filmed off a screen."""
+    frames, pcm = captured.frames, captured.pcm
+    small = [cv2.resize(f, (224, 224), interpolation=cv2.INTER_AREA) for f in frames]
+    filmed, heard = refilmed(frames, pcm)
+    copies = {
+        "recompressed": (scene.film(frames, pcm, crf="40"), pcm),
+        "smaller": (scene.film(small, pcm, crf="30"), pcm),
+        "filmed off a screen": (scene.film(filmed, heard), heard),
+    }
+    for how, (data, sound) in copies.items():
+        assert is_new(looked_at(data, sound), captured) == "failed", how
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_an_answer_to_another_challenge_is_no_copy(scene: Any, captured: Captured) -> None:
+    """Each try draws words and movements anew."""
+    pcm = scene.sound(("tiger", "piano", "lemon", "soldier", "turtle"))
+    take = scene.pictures(len(pcm) / scene.RATE + 0.5, ("right", "down", "tilt-left"), jitter=2)
+    assert is_new(looked_at(scene.film(take, pcm), pcm), captured) == "passed"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_same_words_and_movements_done_again_are_a_question_and_no_refusal(
+    scene: Any, captured: Captured
+) -> None:
+    take = scene.pictures(len(captured.pcm) / scene.RATE + 0.5, TURNS, jitter=2)
+    seen = looked_at(scene.film(take, captured.pcm), captured.pcm)
+    assert is_new(seen, captured) == "doubtful"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_a_copy_begun_a_picture_later_is_never_taken_for_new(
+    scene: Any, captured: Captured
+) -> None:
+    """Other moments are looked at than in the first, so the stirring alone would let it through."""
+    late, heard = captured.frames[1:], captured.pcm[scene.RATE // scene.FPS :]
+    assert is_new(looked_at(scene.film(late, heard), heard), captured) in ("failed", "doubtful")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_capture_recorded_before_the_words_were_shown(scene: Any) -> None:
+    """Five words of 256 and three movements of six: what was filmed before answers others."""
+    film, pcm = scene.recording(ASKED, TURNS), scene.sound(ASKED)
+    others = ("tiger", "piano", "lemon", "soldier", "turtle")
+    seen = liveness.look(film, others, pcm, Voiceprint(0.0), DlibEmbedder())
+    moves = tuple(m for m, name in liveness.MOVES.items() if name in ("right", "down", "tilt-left"))
+    found = liveness.judge(seen, liveness.Ask(others, moves), None)
+    said = {f.check: f.verdict for f in found}
+    assert said["words"] == "failed" and said["movements"] == "failed"
+    assert liveness.failed(found), "and nobody may override that"

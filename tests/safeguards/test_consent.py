@@ -240,3 +240,57 @@ class TestNewVersions:
         new, old = self.successor(make_record)
         with pytest.raises(ConsentError):
             check_successor(replace(new, **change), old)
+
+
+def test_records_from_before_the_label_kept_its_place_keep_their_digest(
+    make_record: Make,
+) -> None:
+    """Fields that came later stand in no bytes while nobody uses them."""
+    plain = make_record()
+    assert b"label_position" not in plain.to_bytes() and b"caption" not in plain.to_bytes()
+    assert ConsentRecord.from_bytes(plain.to_bytes()) == plain
+    asked = make_record(label_position="top-left", caption="start")
+    assert ConsentRecord.from_bytes(asked.to_bytes()) == asked
+    for wrong in ({"label_position": "middle"}, {"caption": "always"}, {"label_position": None}):
+        with pytest.raises(ConsentError):
+            make_record(**wrong).check()
+
+
+def test_a_label_or_a_caption_once_demanded_is_not_narrowed_away(make_record: Make) -> None:
+    asked = make_record(label_position="top-left", caption="start")
+    more = {"version": 2, "prev_sha256": asked.sha256}
+    assert is_within(replace(asked, **more, caption="both"), asked)
+    assert is_within(replace(asked, **more), replace(asked, label_position="", caption=""))
+    for less in ({"label_position": ""}, {"label_position": "bottom"}, {"caption": ""},
+                 {"caption": "end"}):  # fmt: skip
+        assert not is_within(replace(asked, **more, **less), asked)
+
+
+#: As 0.2.0 wrote it: an invented person, any photo that matches, and no label.
+OF_0_2_0 = (
+    b'{"adult":"adult","audience":"review-panel","consent_id":"cccccccccccccccccccccccccccccccc",'
+    b'"controller":"Institute for Testing","evidence":["provenance:'
+    b'19b25856e1c150ca834cffc8b59b23adbd0ec0389e58eb22b3b64768098d002b"],"jurisdiction":"DE-BE",'
+    b'"label":"","languages":["en","de"],"lawful_basis":"GDPR-6.1.a+9.2.a","liveness":1,'
+    b'"max_outputs":10,"max_per_day":5,"max_seconds":30,"max_side":720,'
+    b'"not_after":"2027-03-04T12:00:00+00:00","not_before":"2026-11-23T12:00:00+00:00",'
+    b'"notice_language":"en",'
+    b'"notice_sha256":"39ee8bb7afbcbd37fbdf9f33cd0a0b4f6a4bd0ba8f4a3c3ba2ea5b64cf9cf3e5",'
+    b'"photo_mode":"matched","photos":[],"prev_sha256":"","prohibited":["sexual content",'
+    b'"political persuasion","fraud or impersonation","endorsement","medical or legal advice",'
+    b'"content addressed to children"],"projects":["project-1"],"purpose_text":"A study.",'
+    b'"purposes":["research"],"requesters":[],"schema":"primafacie.consent/1",'
+    b'"subject_id":"subject-1","subject_key":"%s","subject_kind":"synthetic","version":1,'
+    b'"voice_source":"clips","voices":[]}'
+) % name(SUBJECT).encode()
+
+
+def test_a_record_of_0_2_0_without_a_label_still_opens_though_nobody_can_sign_it_now() -> None:
+    envelope = dsse.sign(OF_0_2_0, PAYLOAD_TYPE, SUBJECT, PLATFORM)
+    record = open_consent(envelope, KEYS, name(PLATFORM))
+    assert (record.subject_kind, record.label, record.photo_mode) == ("synthetic", "", "matched")
+    assert record.to_bytes() == OF_0_2_0
+    with pytest.raises(ConsentError, match="carries a label"):
+        record.check()
+    with pytest.raises(ConsentError, match="carries a label"):
+        sign_consent(record, SUBJECT, PLATFORM)

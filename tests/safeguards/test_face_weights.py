@@ -16,6 +16,7 @@ import pytest
 from primafacie.generator.faces import FaceBox
 from primafacie.safeguards.errors import FaceError
 from primafacie.safeguards.face import (
+    DENY,
     MATCH,
     STALE,
     UNCOMPARED,
@@ -29,6 +30,7 @@ from primafacie.safeguards.identify import (
     InceptionEmbedder,
     _inception,
     embedder_of,
+    identify,
     unfit_to_enrol,
 )
 from primafacie.safeguards.inspector import Inspector, Seen, _seen
@@ -149,6 +151,35 @@ def test_a_never_me_entry_of_another_model_refuses_everybody_and_says_so() -> No
     assert likeness.deny_distance == 0.0 and UNCOMPARED in likeness.problems
 
 
+@pytest.mark.parametrize(("far", "denied"), [(0.59, True), (0.61, False)])
+def test_a_never_me_entry_of_a_former_model_is_compared_by_that_model(
+    far: float, denied: bool
+) -> None:
+    model, old = "one@" + "0" * 64, "two@" + "0" * 64
+    own = FaceTemplate(model, 5, np.zeros(128, np.float32))
+    entry = np.zeros(512, np.float32)
+    entry[0] = far
+    seen = Seen(1, 1, (), model, own.vector, "", former={old: np.zeros(512, np.float32)})
+    listed = [FaceTemplate(old, 1, entry), FaceTemplate(model, 1, np.full(128, 9, np.float32))]
+    likeness = seen.likeness("ann", Gallery.of(model, [("ann", own)]), listed)
+    assert (likeness.deny_distance <= DENY) is denied and likeness.problems == ()
+
+
+def test_a_child_that_leaves_out_a_former_model_has_not_answered() -> None:
+    dlib = DlibEmbedder().model
+    answer = {
+        "vector": [NAMED.scale] + [0.0] * 511, "faces_a": 1, "faces_b": 1, "aspect": 1.0,
+        "problems": [], "model": NAMED.model, "generator_mark": "", "grey": None, "unfit": [],
+        "former": {},
+    }  # fmt: skip
+    with pytest.raises(KeyError):
+        _seen(answer, NAMED.model, (), NAMED, (None,))
+    whole = answer | {"former": {dlib: [0.1] * 128}}
+    assert set(_seen(whole, NAMED.model, (), NAMED, (None,)).former) == {dlib}
+    with pytest.raises(ValueError):
+        _seen(answer | {"former": {dlib: [0.1] * 64}}, NAMED.model, (), NAMED, (None,))
+
+
 def test_a_template_is_made_of_better_pictures_than_one_that_is_compared(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -188,13 +219,13 @@ def test_a_request_for_a_template_of_another_model_is_told_so(stale: bool) -> No
     gate: Any = Gate.__new__(Gate)
     record = SimpleNamespace(subject_id="ann")
     gate._consents = SimpleNamespace(
-        find=lambda _: SimpleNamespace(record=record, template=template),
+        find=lambda _: SimpleNamespace(record=record, template=template, epoch=1),
         gallery=lambda asked: Gallery.of(asked, [("ann", template)]),
         same_person=lambda _: frozenset(), never_me=lambda _: (),
     )  # fmt: skip
     gate._people = SimpleNamespace(requester=lambda _: None, project=lambda _: None)
-    gate._post = SimpleNamespace(now=lambda: None, production=False)
-    gate._journal = SimpleNamespace(ready=lambda: True)
+    gate._post = SimpleNamespace(now=lambda: None, production=False, strict=False)
+    gate._journal = SimpleNamespace(ready=lambda: True, confirmation=lambda *_: "none")
     gate._engines = SimpleNamespace(identities=())
     request = SimpleNamespace(consent_id="c", requester_id="r", project_id="p")
     likeness = gate._facts(request, seen, "no voice").likeness
@@ -214,5 +245,11 @@ def test_the_sandboxed_child_reads_the_named_weights_and_describes_a_drawn_face(
         assert seen.vector is not None and seen.vector.shape == (512,)
         template = inspector.enrol(scene.photos())
         assert template.model == weights.model and template.frames == 5
+        dlib = DlibEmbedder()
+        assert set(seen.former) == {dlib.model}, "what dlib's described is still compared"
+        (former,) = template.former
+        assert former.model == dlib.model and former.vector.shape == (128,)
+        plain = identify(scene.photos()[0], dlib).vector
+        assert plain is not None and np.allclose(seen.former[dlib.model], plain, atol=1e-5)
     finally:
         inspector.close()

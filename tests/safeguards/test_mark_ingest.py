@@ -9,13 +9,16 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from scipy import signal
 
 from primafacie.safeguards import inspector
 from primafacie.safeguards.errors import FaceError
 from primafacie.safeguards.face import Gallery
-from primafacie.safeguards.gate import _marks_seen
+from primafacie.safeguards.gate import TOO_SHORT, _marks_seen, _utterance
 from primafacie.safeguards.identify import reduced
-from primafacie.safeguards.provenance.watermark import MarkKeys, PictureMarker
+from primafacie.safeguards.provenance.reencode import encode_sound_again
+from primafacie.safeguards.provenance.sound_benchmark import voice as sung
+from primafacie.safeguards.provenance.watermark import MarkKeys, PictureMarker, mark_sound
 
 A: dict[str, Any] = runpy.run_path(str(Path(__file__).parents[1] / "robustness" / "attacks.py"))
 MASTER = b"a master secret for tests"
@@ -91,6 +94,67 @@ def test_both_marks_reach_the_facts_and_the_log(make_facts: Any) -> None:
         ("photo_generator", "SDXL"),
         ("photo_mark", f"{NUMBER:014x}"),
     )
+
+
+@pytest.fixture(scope="module")
+def sound() -> np.ndarray:
+    """The sound of a video of ours, of an older epoch."""
+    return mark_sound(sung(4.0, 2), 48_000, EPOCHS[1], NUMBER)
+
+
+def heard(pcm: np.ndarray, rate: int = 48_000) -> str:
+    narrow = signal.resample_poly(pcm, 1, rate // 16_000).astype(np.float32)
+    said = inspector.base64.b64encode(inspector._int16(narrow)).decode()
+    return inspector._own_sound(said, EPOCHS)
+
+
+LOW = f"{NUMBER & 0xFFFFFFFF:08x}"
+
+
+class TestLaundering:
+    """The sound of a released video, handed in again as somebody's voice."""
+
+    def test_as_it_is(self, sound: np.ndarray) -> None:
+        assert heard(sound) == LOW
+
+    def test_through_a_codec(self, sound: np.ndarray) -> None:
+        assert heard(*encode_sound_again(sound, 48_000, "libopus", 24_000)) == LOW
+
+    def test_two_seconds_cut_out_of_it(self, sound: np.ndarray) -> None:
+        assert heard(sound[48_000 : 3 * 48_000]) == LOW
+
+    def test_played_a_little_faster(self, sound: np.ndarray) -> None:
+        places = np.arange(0, sound.size - 1, 1.012)
+        quick = np.interp(places, np.arange(sound.size), sound).astype(np.float32)
+        assert heard(quick) == LOW
+
+    def test_glued_behind_other_speech(self, sound: np.ndarray) -> None:
+        assert heard(np.concatenate([sung(12.0, 5), sound])) == LOW
+
+    def test_it_is_refused_by_the_rules_and_named_in_the_log(self, make_facts: Any) -> None:
+        heard_so = inspector.Heard(4000, inspector.Voiceprint(4.0), LOW)
+        said = _utterance(heard_so, None)
+        assert said.own_mark == LOW
+        facts = make_facts(utterance_own_mark=said.own_mark)
+        assert facts.context()["voice"]["own_mark"] == LOW
+        assert _marks_seen(facts) == (("voice_mark", LOW),)
+
+
+def test_a_voice_is_not_taken_for_ours() -> None:
+    assert heard(sung(4.0, 2)) == ""
+
+
+def test_a_child_that_lies_about_its_sound_is_found_out() -> None:
+    for said in ("not base64!", "AAA", "AAAA"):
+        with pytest.raises(ValueError):
+            inspector._own_sound(said, EPOCHS)
+
+
+def test_a_clip_too_short_for_the_mark_is_refused_before_the_work_starts() -> None:
+    assert _utterance(inspector.Heard(790, inspector.Voiceprint(0.7)), None).problems == (
+        TOO_SHORT,
+    )
+    assert not _utterance(inspector.Heard(800, inspector.Voiceprint(0.8)), None).problems
 
 
 @pytest.mark.slow

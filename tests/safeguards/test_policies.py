@@ -6,14 +6,16 @@ import random
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from primafacie.generator.controls import Controls
-from primafacie.safeguards.consent import AUDIENCES, ConsentState
+from primafacie.safeguards.consent import AUDIENCES, ESTATE, ConsentState
 from primafacie.safeguards.decision import Allowed, Refused
 from primafacie.safeguards.errors import PolicyError
+from primafacie.safeguards.face import FaceWeights
 from primafacie.safeguards.facts import Facts
 from primafacie.safeguards.policy import PERMITS, PolicySet
 
@@ -76,19 +78,43 @@ WAYS: list[tuple[str, dict[str, Any]]] = [
     ("face_is_nobody_else", {"likeness_best": False, "likeness_other_distance": 0.5}),
     ("face_is_nobody_else",
      {"record_subject_kind": "synthetic", "likeness_other_distance": 0.49}),
+    ("face_is_nobody_else",
+     {"record_subject_kind": "deceased", "likeness_other_distance": 0.49}),
     ("not_on_never_me_list", {"likeness_deny_distance": 0.60}),
     ("not_on_never_me_list", {"likeness_deny_distance": float("nan")}),
     ("adult_subject", {"record_adult": "minor"}),
     ("adult_subject", {"record_adult": "unknown"}),
     ("subject_kind_admitted", {"record_liveness": 0}),
     ("subject_kind_admitted", {"record_subject_kind": "deceased"}),
+    ("subject_kind_admitted", {"record_subject_kind": "deceased", "record_liveness": 2}),
+    *[("subject_kind_admitted", {
+        "record_subject_kind": "deceased", "record_estate": "child",
+        "record_evidence": tuple(f"{kind}:{'e' * 64}" for kind in ESTATE if kind != missing)})
+      for missing in ESTATE],
+    ("subject_kind_admitted",
+     {"record_subject_kind": "deceased",
+      "record_evidence": tuple(f"{kind}:{'e' * 64}" for kind in ESTATE)}),
+    ("strict_distance", {"record_strict": True, "likeness_distance": 0.40001}),
+    ("strict_distance", {"strict": True, "likeness_distance": 0.40001}),
+    ("strict_distance", {"record_strict": True, "likeness_distance": float("nan")}),
+    ("match_confirmed",
+     {"request_photo": b"x", "record_photo_mode": "matched", "likeness_other_distance": 0.6}),
+    *[("match_confirmed", {which: True, "confirmation": said})
+      for which in ("record_strict", "strict")
+      for said in ("none", "asked", "refused", "expired", "", "CONFIRMED", "сonfirmed")],
     ("subject_kind_admitted", {"record_subject_kind": "synthetic", "record_evidence": ()}),
     ("subject_kind_admitted", {"record_subject_kind": "artwork", "record_evidence": ()}),
     ("subject_kind_admitted",
      {"record_subject_kind": "synthetic", "record_evidence": ("video:" + "e" * 64,)}),
     ("subject_kind_admitted", {"record_subject_kind": "self-declared", "record_liveness": 0}),
+    *[("nobody_alive", {"record_subject_kind": kind, "record_photo_mode": mode,
+                        "record_label": label})
+      for kind in ("synthetic", "artwork")
+      for mode, label in (("registered", ""), ("matched", "AI-generated"))],
     ("source_not_generated", {"likeness_generator_mark": "SDXL"}),
     ("source_not_ours", {"likeness_own_mark": "5eed0fa55e7123"}),
+    ("voice_not_ours", {"utterance_own_mark": "a55e7123"}),
+    ("voice_not_ours", {"utterance_own_mark": "present", "request_voice_synthetic": True}),
     ("source_not_ours", {"likeness_own_mark": "present", "record_subject_kind": "synthetic"}),
     ("voice_allowed", {"request_voice": b"another clip"}),
     ("voice_allowed", {"request_voice": b"y", "record_voice_source": "own"}),
@@ -98,6 +124,10 @@ WAYS: list[tuple[str, dict[str, Any]]] = [
      {"request_voice": b"y", "record_voice_source": "own", "utterance_speaker": "match",
       "request_voice_synthetic": True}),
     ("voice_allowed", {"request_voice": b"y", "record_voice_source": "synthetic"}),
+    *[("voice_allowed",
+       {"request_voice": b"y", "record_voice_source": "synthetic",
+        "request_voice_synthetic": True, "utterance_speaker": heard})
+      for heard in ("match", "review")],  # their own voice, passed off as a machine's
     ("voice_usable", {"utterance_problems": ("silent",)}),
     ("length_within_limits", {"utterance_milliseconds": 30001}),
     ("length_within_limits", {"request_controls": Controls(size=722)}),
@@ -109,6 +139,18 @@ WAYS: list[tuple[str, dict[str, Any]]] = [
     ("consent_quota", {"consent_outputs_today": 5}),
     ("log_writable", {"log_ready": False}),
     ("motion_in_scope", {"request_controls": Controls(motion="json")}),
+    ("label_shown", {"request_controls": Controls(label="none"), "record_label": "AI-made"}),
+    ("label_shown",
+     {"request_controls": Controls(label="none"), "record_label_position": "bottom"}),
+    *[("label_shown", {"request_controls": Controls(label="none"), "request_audience": audience,
+                       "record_audience": "public"})
+      for audience in ("publication", "public", "the moon")],
+    ("label_in_place",
+     {"request_controls": Controls(label="bottom"), "record_label_position": "top-right"}),
+    ("label_in_place",
+     {"request_controls": Controls(label="none"), "record_label_position": "top-right"}),
+    ("caption_shown", {"request_controls": Controls(caption="end"), "record_caption": "start"}),
+    ("caption_shown", {"request_controls": Controls(caption="start"), "record_caption": "both"}),
     ("engine_approved", {"engines": ()}),
     ("engine_approved", {"engines": ("photo-warp", "speech-motion", "another")}),
     ("engine_approved", {"engines": ("photo-warp@" + "e" * 64, "speech-motion")}),
@@ -143,6 +185,29 @@ def test_matched_mode_allows_a_near_clear_best_match(make_facts: Make) -> None:
     )
 
 
+def test_a_photo_like_two_people_is_compared_by_a_person_unless_it_is_registered(
+    make_facts: Make,
+) -> None:
+    near = {"likeness_other_distance": 0.55, "record_photo_mode": "matched"}
+    assert broken(make_facts(**near, request_photo=b"new")) == {"match_confirmed"}
+    assert not broken(make_facts(**near, request_photo=b"new", confirmation="confirmed"))
+    assert not broken(make_facts(**near)), "the person signed for this very file"
+
+
+def test_an_estate_with_every_piece_of_evidence_is_admitted(make_facts: Make) -> None:
+    pieces = tuple(f"{kind}:{'e' * 64}" for kind in ESTATE)
+    change = {"record_subject_kind": "deceased", "record_estate": "spouse", "record_liveness": 0,
+              "record_evidence": pieces}  # fmt: skip
+    assert not broken(make_facts(**change))
+
+
+@pytest.mark.parametrize("which", ["record_strict", "strict"])
+def test_a_confirmed_match_within_0_40_is_allowed(make_facts: Make, which: str) -> None:
+    assert not broken(
+        make_facts(**{which: True}, confirmation="confirmed", likeness_distance=0.4)
+    )
+
+
 def test_self_declared_subjects_are_admitted_in_development_only(make_facts: Make) -> None:
     change = {"record_subject_kind": "self-declared", "record_liveness": 0}
     assert not broken(make_facts(**change, production=False))
@@ -172,6 +237,17 @@ def test_an_edited_rule_changes_the_digest() -> None:
 def test_a_removed_rule_changes_the_digest() -> None:
     fewer = {k: v for k, v in RULES.sources.items() if k != "adult_subject"}
     assert PolicySet.parse(fewer, RULES.schema_text).sha256 != RULES.sha256
+
+
+
+def test_distances_of_another_recogniser_are_other_rules(make_facts: Make) -> None:
+    """A setting that widens the match distance decides nothing until it is put in force."""
+    one = FaceWeights(Path("weights"), "0" * 64, 0.8)
+    wide = PolicySet.shipped(replace(one, match_distance=1.0).model)
+    assert len({RULES.sha256, PolicySet.shipped(one.model).sha256, wide.sha256}) == 3
+    answer = wide.decide(make_facts(), "generate", PolicySet.shipped(one.model).sha256)
+    assert isinstance(answer, Refused)
+    assert [reason.rule for reason in answer.reasons] == ["policy_set_activated"]
 
 
 def test_no_rules_mean_no(make_facts: Make) -> None:
@@ -254,7 +330,7 @@ def oracle(f: Facts) -> set[str]:
         or (r.photo_sha256 not in rec.photos
             and not (rec.photo_mode == "matched" and face.best and face.margin >= 0.05)),
         "face_is_nobody_else": face.other_distance <= 0.5
-        and (not face.best or rec.subject_kind in ("synthetic", "artwork")),
+        and (not face.best or rec.subject_kind in ("synthetic", "artwork", "deceased")),
         "not_on_never_me_list": face.deny_distance <= 0.6,
         "adult_subject": rec.adult != "adult",
         "subject_kind_admitted": {
@@ -262,21 +338,39 @@ def oracle(f: Facts) -> set[str]:
             "synthetic": not any("provenance" in e for e in rec.evidence),
             "artwork": not any("provenance" in e for e in rec.evidence),
             "self-declared": f.production,
-            "deceased": True,
+            "deceased": not (
+                rec.estate
+                and all(any(e.startswith(kind + ":") for e in rec.evidence) for kind in ESTATE)
+            ),
         }[rec.subject_kind],
+        "nobody_alive": rec.subject_kind in ("synthetic", "artwork")
+        and (rec.photo_mode != "registered" or not rec.label + rec.label_position),
         "source_not_generated": face.generator_mark != "" and rec.subject_kind != "synthetic",
         "source_not_ours": face.own_mark != "",
+        "voice_not_ours": f.utterance.own_mark != "",
         "voice_allowed": r.voice_sha256 not in rec.voices
         and not (rec.voice_source == "own" and not r.voice_synthetic
                  and f.utterance.speaker == "match")
-        and not (rec.voice_source == "synthetic" and r.voice_synthetic),
+        and not (rec.voice_source == "synthetic" and r.voice_synthetic
+                 and f.utterance.speaker not in ("match", "review")),
         "voice_usable": bool(f.utterance.problems),
         "length_within_limits": f.utterance.milliseconds > rec.max_seconds * 1000
         or r.controls.size > rec.max_side,
         "requester_quota": f.requester.used_today >= f.requester.daily_quota,
         "consent_quota": c.outputs >= rec.max_outputs or c.outputs_today >= rec.max_per_day,
         "log_writable": not f.log_ready,
+        "strict_distance": (rec.strict or f.strict) and not face.distance <= 0.4,
+        "match_confirmed": (
+            rec.strict or f.strict
+            or (rec.photo_mode == "matched" and r.photo_sha256 not in rec.photos
+                and face.other_distance <= 0.6)
+        ) and f.confirmation != "confirmed",
         "motion_in_scope": bool(r.controls.motion) and not rec.motion,
+        "label_shown": r.controls.label == "none"
+        and (bool(rec.label + rec.label_position) or r.audience in ("publication", "public")),
+        "label_in_place": bool(rec.label_position)
+        and r.controls.label not in ("", rec.label_position),
+        "caption_shown": bool(rec.caption) and r.controls.caption not in ("", "both", rec.caption),
         "engine_approved": not f.engines or not set(f.engines) <= {"photo-warp", "speech-motion"},
     }  # fmt: skip
     return {rule for rule, is_broken in found.items() if is_broken}
@@ -295,7 +389,12 @@ def random_facts(dice: random.Random, make: Make) -> Facts:
             request_voice=odd(b"a voice clip", b"y"),
             request_voice_synthetic=dice.random() < 0.3,
             request_controls=Controls(size=odd(512, 720, 722, 1080), language=odd("en", "fr"),
-                                      motion=odd("", "json", "glb")),
+                                      motion=odd("", "json", "glb"),
+                                      label=odd("", "none", "top", "bottom"),
+                                      caption=odd("", "start", "end", "both")),
+            record_label=odd("", "AI-generated"),
+            record_label_position=odd("", "bottom", "top"),
+            record_caption=odd("", "start", "end", "both"),
             record_motion=dice.random() < 0.5,
             requester_roles=odd(frozenset({"researcher"}), frozenset(), frozenset({"auditor"}),
                                 frozenset({"researcher", "auditor"})),
@@ -310,7 +409,10 @@ def random_facts(dice: random.Random, make: Make) -> Facts:
             record_adult=odd("adult", "minor", "unknown"),
             record_subject_kind=odd("living", "synthetic", "artwork", "self-declared", "deceased"),
             record_liveness=odd(1, 0, 2),
-            record_evidence=odd(("provenance:" + "e" * 64,), (), ("video:" + "e" * 64,)),
+            record_evidence=odd(("provenance:" + "e" * 64,), (), ("video:" + "e" * 64,),
+                                tuple(f"{kind}:{'e' * 64}" for kind in ESTATE)),
+            record_estate=odd("", "child"),
+            record_strict=odd(False, True),
             record_not_before=odd((now - timedelta(days=1)).isoformat(), now.isoformat(),
                                   (now + edge).isoformat()),
             record_not_after=odd((now + timedelta(days=9)).isoformat(), now.isoformat(),
@@ -325,10 +427,10 @@ def random_facts(dice: random.Random, make: Make) -> Facts:
             likeness_faces_a=odd(1, 0, 2),
             likeness_faces_b=odd(1, 0, 2),
             likeness_problems=odd((), ("blurred",)),
-            likeness_distance=odd(0.3, 0.5, 0.50001, 0.51, 2.0),
+            likeness_distance=odd(0.3, 0.4, 0.40001, 0.5, 0.50001, 0.51, 2.0),
             likeness_best=odd(True, False),
             likeness_margin=odd(0.3, 0.05, 0.04999, 0.0),
-            likeness_other_distance=odd(0.8, 0.5, 0.49, 0.5002),
+            likeness_other_distance=odd(0.8, 0.5, 0.49, 0.5002, 0.6, 0.6002),
             likeness_deny_distance=odd(2.0, 0.6, 0.59, 0.6002),
             likeness_generator_mark=odd("", "FLUX"),
             likeness_own_mark=odd("", "present"),
@@ -338,6 +440,8 @@ def random_facts(dice: random.Random, make: Make) -> Facts:
         ),
         production=dice.random() < 0.5,
         log_ready=odd(True, False),
+        strict=odd(False, True),
+        confirmation=odd("confirmed", "none", "asked", "refused", "expired"),
         engines=odd(("photo-warp", "speech-motion"), (), ("photo-warp", "recorded-motion@1")),
     )  # fmt: skip
 
@@ -351,3 +455,31 @@ def test_an_independent_oracle_agrees_on_ten_thousand_random_facts(make_facts: M
         assert broken(facts) == expected, facts
         allowed += not expected
     assert allowed > 500, "the random facts must reach both answers"
+
+
+def test_the_label_and_the_caption_follow_the_consent_unless_asked_otherwise(
+    make_facts: Make,
+) -> None:
+    """Nothing asked for breaks nothing, whatever the consent demands."""
+    for label in ("", "AI-made"):
+        for position in ("", "top-left"):
+            for caption in ("", "start", "end", "both"):
+                facts = make_facts(
+                    record_label=label, record_label_position=position, record_caption=caption
+                )
+                assert not broken(facts)
+                assert facts.context()["label"] == (position or "bottom")
+                assert facts.context()["caption"] == (caption or "none")
+    assert not broken(make_facts(request_controls=Controls(label="none")))
+
+
+def test_an_institution_demands_a_caption_with_a_rule_of_its_own(make_facts: Make) -> None:
+    rule = (
+        '@id("caption_first")\n@says("Here every video opens with a caption.")\n'
+        "forbid (principal, action, resource)\n"
+        'unless { ["start", "both"].contains(context.caption) };\n'
+    )
+    strict = PolicySet.parse({**RULES.sources, "caption_first": rule}, RULES.schema_text)
+    assert broken(make_facts(), strict) == {"caption_first"}
+    assert not broken(make_facts(request_controls=Controls(caption="start")), strict)
+    assert not broken(make_facts(record_caption="both"), strict)

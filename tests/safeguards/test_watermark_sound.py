@@ -73,9 +73,17 @@ class TestLaying:
         with pytest.raises(MarkError):
             mark_sound(sound, RATE, KEYS, NUMBER)
 
-    def test_sound_under_a_second_and_a_half_is_refused(self, voice: np.ndarray) -> None:
-        with pytest.raises(MarkError, match="shorter"):
-            mark_sound(voice[: int(1.49 * RATE)], RATE, KEYS, NUMBER)
+    @pytest.mark.parametrize("seconds", [0.8, 1.2])
+    def test_a_word_or_two_is_marked_too_and_survives_its_delivery(self, seconds: float) -> None:
+        word = sung(3.0, 4)[RATE // 2 :][: int(seconds * RATE)]
+        laid = lay_sound(word, RATE, SoundPattern(KEYS), LOW)
+        assert laid.level_db <= -17.0
+        heard, rate = encode_sound_again(laid.pcm, RATE, "aac", 64_000)
+        assert read_sound(heard, rate, [KEYS]).sound_number == LOW
+
+    def test_sound_under_eight_tenths_of_a_second_is_refused(self, voice: np.ndarray) -> None:
+        with pytest.raises(MarkError, match=r"shorter than 0\.8"):
+            mark_sound(voice[: int(0.79 * RATE)], RATE, KEYS, NUMBER)
 
 
 class TestSurviving:
@@ -113,8 +121,25 @@ class TestSurviving:
         long = np.concatenate([sung(11.0, 7), marked, sung(8.0, 8)])
         assert read_sound(long, RATE, [KEYS]).sound_number == LOW
 
+    @pytest.mark.parametrize("speed", [1.01, 0.985, 0.9804])
+    def test_played_too_fast_or_too_slow(self, marked: np.ndarray, speed: float) -> None:
+        places = np.arange(0, marked.size - 1, speed)
+        heard = np.interp(places, np.arange(marked.size), marked).astype(np.float32)
+        assert read_sound(heard, RATE, [KEYS]).sound_number is None
+        reading = read_sound(heard, RATE, [KEYS], deep=True)
+        assert reading.sound_number == LOW
+        assert reading.speed == pytest.approx(speed, abs=1e-4)
+        assert reading.bound < 2e-5
+
 
 class TestReading:
+    def test_other_speeds_and_other_keys_find_nothing(
+        self, voice: np.ndarray, marked: np.ndarray
+    ) -> None:
+        theirs = MarkKeys.derive(b"somebody else's secret", 1)
+        assert read_sound(marked, RATE, [theirs], deep=True).status == "none"
+        assert read_sound(voice, RATE, [KEYS], deep=True).status == "none"
+
     def test_unmarked_voices_carry_nothing_under_two_hundred_keys(self, voice: np.ndarray) -> None:
         keys = [MarkKeys.derive(b"re-keyed trials %d" % trial, 0) for trial in range(200)]
         short = signal.resample_poly(voice, 1, 3).astype(np.float32)
