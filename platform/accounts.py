@@ -1,8 +1,9 @@
 """Accounts: who may sign in, with which roles, and by whom access was approved.
 
 Passwords are kept as argon2id hashes, API tokens as sha256 of 32 random bytes. Access to generation
-is granted by a second person and lapses. Every change, every sign-in and every failed one is a log
-entry in the same transaction.
+is granted by a second person and lapses. Roles that decide are given by two admins, and in
+production they sleep until their holder has shown a passkey. Every change, every sign-in and every
+failed one is a log entry in the same transaction.
 """
 
 from __future__ import annotations
@@ -28,10 +29,14 @@ from primafacie.platform.errors import (
     NotFoundError,
     SignInError,
 )
+from primafacie.platform.four_eyes import require_apart
 from primafacie.platform.journal import OPERATOR, Journal
-from primafacie.platform.tables import tokens, user_roles, users
+from primafacie.platform.tables import role_proposals, tokens, user_roles, users
 
 ROLES: Final = ("researcher", "reviewer", "steward", "auditor", "admin")
+#: Roles that decide about people: given by two admins, awake only behind a passkey.
+DECISIVE: Final = frozenset({"admin", "reviewer", "steward"})
+ADMINS: Final = 2  # from so many on, one of them cannot give such a role alone
 SCOPES: Final = ("generate", "read", "verify", "audit", "manage")
 #: Who may make and use a token of a scope; the roles are looked at again whenever it is used.
 SCOPE_ROLES: Final[Mapping[str, tuple[str, ...]]] = {
@@ -55,7 +60,9 @@ _NOBODY: Final = _hasher.hash(secrets.token_hex(16))  # so that an unknown name 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A person with a login. stamp: sessions opened under another stamp have ended."""
+    """A person with a login. stamp: sessions opened under another stamp have ended. joined: the
+    invitation was redeemed. proven: roles that decide are awake; in production only for whoever
+    came in with a passkey."""
 
     user_id: str
     email: str
@@ -66,15 +73,36 @@ class Account:
     daily_quota: int
     stamp: str
     created_at: datetime
+    joined: bool = True
+    proven: bool = True
+
+    @property
+    def asleep(self) -> frozenset[str]:
+        """Roles it holds and cannot use until it comes in with a passkey."""
+        return frozenset() if self.proven else self.roles & DECISIVE
 
     def has(self, *roles: str) -> bool:
-        """Does the account hold one of these roles?"""
-        return not self.roles.isdisjoint(roles)
+        """Does the account hold one of these roles, awake?"""
+        return not (self.roles - self.asleep).isdisjoint(roles)
 
     def require(self, *roles: str) -> None:
         """Return if it does; raise AccessError otherwise."""
-        if not self.active or not self.has(*roles):
-            raise AccessError(f"this needs the role {' or '.join(roles)}")
+        if self.active and self.has(*roles):
+            return
+        if not self.asleep.isdisjoint(roles):
+            raise AccessError(
+                "this needs a passkey: sign in with yours, or add one under My account first"
+            )
+        raise AccessError(f"this needs the role {' or '.join(roles)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """Roles that wait for a second admin. proposed_by: a user id or 'operator'."""
+
+    user_id: str
+    roles: frozenset[str]
+    proposed_by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +121,8 @@ class TokenInfo:
 class Accounts:
     """The accounts of one installation."""
 
-    def __init__(self, journal: Journal, daily_quota: int) -> None:
-        self._journal, self._quota = journal, daily_quota
+    def __init__(self, journal: Journal, daily_quota: int, production: bool = False) -> None:
+        self._journal, self._quota, self._production = journal, daily_quota, production
 
     # signing in --------------------------------------------------------------------------------
 
@@ -104,7 +132,7 @@ class Accounts:
         After five wrong passwords the account rests for fifteen minutes. Both outcomes are logged.
         """
         row = self._row(users.c.email == email.strip().lower())
-        right = _verify(row.password_hash if row else _NOBODY, password)
+        right = _verify((row.password_hash if row else "") or _NOBODY, password)
         now = self._journal.clock()
         resting = row is not None and row.locked_until is not None and row.locked_until > now
         if row is None or not right or resting or not row.active:
@@ -113,7 +141,7 @@ class Accounts:
         with self._journal.writing() as tx:
             values: dict[str, Any] = {"failures": 0, "locked_until": None}
             if _hasher.check_needs_rehash(row.password_hash):
-                values["password_hash"] = _hasher.hash(password)
+                values["password_hash"] = hashed(password)
             tx.execute(users.update().where(users.c.id == row.id).values(values))
             self._log(tx, Kind.USER_SIGNED_IN, row.id, source=source)
         return self.get(row.id)
@@ -166,9 +194,13 @@ class Accounts:
     def listed(self, actor: Account) -> tuple[Account, ...]:
         """Every account, by name; for reviewers, stewards, auditors and admins."""
         actor.require("reviewer", "steward", "auditor", "admin")
+        return self.everybody()
+
+    def everybody(self) -> tuple[Account, ...]:
+        """Every account, by name; for the operator at the machine."""
         with self._journal.database.read() as tx:
             rows = tx.execute(sa.select(users).order_by(users.c.name, users.c.id)).all()
-            return tuple(_account(row, _roles(tx, row.id)) for row in rows)
+            return tuple(self._read(tx, row) for row in rows)
 
     def names(self, user_ids: Iterable[str]) -> Mapping[str, str]:
         """user id -> name, for those that exist."""
@@ -188,68 +220,164 @@ class Accounts:
         roles: Iterable[str],
         daily_quota: int | None = None,
     ) -> Account:
-        """A new account, without access to generation. actor None: the operator at the machine.
+        """A new account with a password that somebody else knows: for development alone, by the
+        operator (actor None). Everybody else is invited (invitations.py).
 
-        Raises AccessError unless an admin asks, InputError, ConflictError for a known address.
+        Raises AccessError otherwise, InputError, ConflictError for a known address.
         """
-        if actor is not None:
-            actor.require("admin")
-        chosen = _known_roles(roles)
-        address = _address(email)
-        _check_password(password)
+        if actor is not None or self._production:
+            raise AccessError("people are invited, and choose their own password or passkey")
+        check_password(password)
+        with self._journal.writing() as tx:
+            user_id = self.insert(
+                tx, OPERATOR, email, name, daily_quota,
+                password_hash=hashed(password), joined_at=self._journal.clock(),
+            )  # fmt: skip
+            chosen = _known_roles(roles)
+            _set_roles(tx, user_id, chosen)
+            self._log(tx, Kind.USER_CREATED, OPERATOR, subject=user_id, facts=_told(chosen))
+        return self.get(user_id)
+
+    def insert(
+        self, tx: sa.Connection, by: str, email: str, name: str, quota: int | None, **more: Any
+    ) -> str:
+        """The row of a new account, without roles; its id. Raises InputError, ConflictError."""
+        address, user_id = _address(email), uuid.uuid4().hex
         if not name.strip() or len(name) > 120:
             raise InputError("a name has 1 to 120 characters")
-        user_id = uuid.uuid4().hex
+        if tx.execute(sa.select(users.c.id).where(users.c.email == address)).first():
+            raise ConflictError("there is an account with this address")
         row = {
             "id": user_id,
             "email": address,
             "name": name.strip(),
-            "password_hash": _hasher.hash(password),
+            "password_hash": "",
             "active": True,
-            "daily_quota": self._quota if daily_quota is None else daily_quota,
+            "daily_quota": self._quota if quota is None else quota,
             "stamp": secrets.token_hex(16),
             "failures": 0,
             "created_at": self._journal.clock(),
+            "invited_by": by,
         }
-        with self._journal.writing() as tx:
-            if tx.execute(sa.select(users.c.id).where(users.c.email == address)).first():
-                raise ConflictError("there is an account with this address")
-            tx.execute(users.insert().values(row))
-            _set_roles(tx, user_id, chosen)
-            self._log(
-                tx,
-                Kind.USER_CREATED,
-                _who(actor),
-                subject=user_id,
-                facts=(("roles", ",".join(sorted(chosen))),),
+        tx.execute(users.insert().values(row | more))
+        return user_id
+
+    def give(
+        self, tx: sa.Connection, by: str, user_id: str, roles: Iterable[str], anew: bool = False
+    ) -> tuple[frozenset[str], frozenset[str]]:
+        """Give the account exactly these roles: (what it has now, what waits for a second admin).
+
+        A role that decides and is new to the account (with anew: any) waits where there are two
+        admins. In production it always waits, but for the operator's first two admins.
+        """
+        chosen, held = _known_roles(roles), frozenset() if anew else _roles(tx, user_id)
+        new = (chosen - held) & DECISIVE
+        waiting = frozenset(role for role in new if self._needs_second(tx, by, user_id, role))
+        tx.execute(user_roles.delete().where(user_roles.c.user_id == user_id))
+        mine = role_proposals.c.user_id == user_id
+        proposed = frozenset(tx.execute(sa.select(role_proposals.c.role).where(mine)).scalars())
+        _set_roles(tx, user_id, chosen - waiting)
+        if waiting == proposed and not anew:  # saved once more: it stays its proposer's
+            return chosen - waiting, waiting
+        tx.execute(role_proposals.delete().where(mine))  # a proposal has one proposer
+        for role in waiting:
+            tx.execute(
+                role_proposals.insert().values(
+                    user_id=user_id, role=role, proposed_by=by, proposed_at=self._journal.clock()
+                )
             )
-        return self.get(user_id)
+        return chosen - waiting, waiting
+
+    def _needs_second(self, tx: sa.Connection, by: str, user_id: str, role: str) -> bool:
+        """Must two admins agree on this role?"""
+        held = sa.select(user_roles.c.user_id).where(user_roles.c.role == "admin")
+        admins = tx.execute(sa.select(users).where(users.c.id.in_(held), users.c.active)).all()
+        if self._production:
+            others = sum(row.id != user_id for row in admins)
+            return not (by == OPERATOR and role == "admin" and others < ADMINS)
+        return sum(row.joined_at is not None for row in admins) >= ADMINS
 
     def set_roles(self, actor: Account | None, user_id: str, roles: Iterable[str]) -> Account:
-        """Give the account exactly these roles; its sessions end. Nobody changes his own."""
-        self._check_admin(actor, user_id)
-        chosen = _known_roles(roles)
+        """Give the account exactly these roles; its sessions end. Nobody changes his own. New roles
+        that decide may wait for a second admin: see `give` and `agree`."""
+        self.check_admin(actor, user_id)
         with self._journal.writing() as tx:
-            self._touch(tx, user_id, stamp=secrets.token_hex(16))
-            tx.execute(user_roles.delete().where(user_roles.c.user_id == user_id))
-            _set_roles(tx, user_id, chosen)
+            self.touch(tx, user_id, stamp=secrets.token_hex(16))
+            now, waiting = self.give(tx, _who(actor), user_id, roles)
             self._log(
                 tx,
                 Kind.USER_CHANGED,
                 _who(actor),
                 subject=user_id,
-                why=("roles",),
-                facts=(("roles", ",".join(sorted(chosen))),),
+                why=("roles", "waits") if waiting else ("roles",),
+                facts=_told(now, waiting),
             )
         return self.get(user_id)
 
+    def proposals(self, actor: Account) -> Mapping[str, Proposal]:
+        """user id -> the roles that wait for a second admin."""
+        actor.require("admin")
+        with self._journal.database.read() as tx:
+            rows = tx.execute(sa.select(role_proposals)).all()
+        return {
+            one: Proposal(one, frozenset(r.role for r in rows if r.user_id == one), by)
+            for one, by in {(r.user_id, r.proposed_by) for r in rows}
+        }
+
+    def waiting(self, user_id: str) -> frozenset[str]:
+        """The roles of this account that wait for a second admin."""
+        chosen = sa.select(role_proposals.c.role).where(role_proposals.c.user_id == user_id)
+        with self._journal.database.read() as tx:
+            return frozenset(tx.execute(chosen).scalars())
+
+    def agree(self, actor: Account, user_id: str) -> Account:
+        """Give the roles that another admin proposed, as a second person; the sessions end.
+
+        Raises AccessError for whoever proposed them, receives them, or counts as one with either.
+        """
+        actor.require("admin")
+        with self._journal.writing() as tx:
+            rows = self._waiting(tx, user_id)
+            proposers = {row.proposed_by for row in rows}
+            if actor.user_id in proposers | {user_id}:
+                raise AccessError("a second admin must agree")
+            require_apart(tx, actor.user_id, user_id, *(proposers - {OPERATOR}))
+            roles = frozenset(row.role for row in rows)
+            tx.execute(role_proposals.delete().where(role_proposals.c.user_id == user_id))
+            _set_roles(tx, user_id, roles)
+            self.touch(tx, user_id, stamp=secrets.token_hex(16))
+            self._log(
+                tx, Kind.USER_CHANGED, actor.user_id, subject=user_id, out=Outcome.ALLOW,
+                why=("roles_agreed",), facts=_told(roles),
+            )  # fmt: skip
+        return self.get(user_id)
+
+    def decline(self, actor: Account, user_id: str) -> Account:
+        """Refuse, or take back, the roles that were proposed."""
+        actor.require("admin")
+        with self._journal.writing() as tx:
+            roles = frozenset(row.role for row in self._waiting(tx, user_id))
+            tx.execute(role_proposals.delete().where(role_proposals.c.user_id == user_id))
+            self._log(
+                tx, Kind.USER_CHANGED, actor.user_id, subject=user_id, out=Outcome.DENY,
+                why=("roles_declined",), facts=_told(roles),
+            )  # fmt: skip
+        return self.get(user_id)
+
+    def _waiting(self, tx: sa.Connection, user_id: str) -> Any:
+        chosen = sa.select(role_proposals).where(role_proposals.c.user_id == user_id)
+        rows = tx.execute(chosen).all()
+        if not rows:
+            raise ConflictError("no roles wait for this account")
+        return rows
+
     def set_active(self, actor: Account | None, user_id: str, active: bool) -> Account:
         """Open or close the account; closing ends its sessions and tokens."""
-        self._check_admin(actor, user_id)
+        self.check_admin(actor, user_id)
         with self._journal.writing() as tx:
-            self._touch(tx, user_id, active=active, stamp=secrets.token_hex(16))
+            self.touch(tx, user_id, active=active, stamp=secrets.token_hex(16))
             if not active:
-                self._revoke_tokens(tx, user_id)
+                self.revoke_tokens(tx, user_id)
             kind = Kind.USER_CHANGED if active else Kind.USER_SUSPENDED
             self._log(tx, kind, _who(actor), subject=user_id, why=("active",))
         return self.get(user_id)
@@ -260,15 +388,15 @@ class Accounts:
         row = self._row(users.c.id == account.user_id)
         if row is None or not _verify(row.password_hash, old):
             raise SignInError("the old password is wrong")
-        _check_password(new)
+        check_password(new)
         with self._journal.writing() as tx:
-            self._touch(
+            self.touch(
                 tx,
                 account.user_id,
-                password_hash=_hasher.hash(new),
+                password_hash=hashed(new),
                 stamp=secrets.token_hex(16),
             )
-            self._revoke_tokens(tx, account.user_id)
+            self.revoke_tokens(tx, account.user_id)
             self._log(tx, Kind.USER_CHANGED, account.user_id, why=("password",))
         return self.get(account.user_id)
 
@@ -284,7 +412,8 @@ class Accounts:
         if not now < until <= now + LONGEST_GRANT:
             raise InputError("access is granted for at most a year, and not into the past")
         with self._journal.writing() as tx:
-            self._touch(tx, user_id, approved_until=until, approved_by=actor.user_id)
+            require_apart(tx, actor.user_id, user_id)
+            self.touch(tx, user_id, approved_until=until, approved_by=actor.user_id)
             self._log(tx, Kind.USER_APPROVED, actor.user_id, subject=user_id, out=Outcome.ALLOW)
         return self.get(user_id)
 
@@ -292,7 +421,7 @@ class Accounts:
         """End the account's access to generation now."""
         actor.require("reviewer", "admin")
         with self._journal.writing() as tx:
-            self._touch(tx, user_id, approved_until=None, approved_by=None)
+            self.touch(tx, user_id, approved_until=None, approved_by=None)
             self._log(tx, Kind.USER_SUSPENDED, actor.user_id, subject=user_id, why=("access",))
         return self.get(user_id)
 
@@ -319,6 +448,7 @@ class Accounts:
             "scopes": chosen,
             "created_at": now,
             "expires_at": now + timedelta(days=days),
+            "by_passkey": actor.proven,
         }
         with self._journal.writing() as tx:
             tx.execute(tokens.insert().values(row))
@@ -375,6 +505,7 @@ class Accounts:
         account = self.get(row.user_id)
         if not account.active:
             raise SignInError("the token is not valid")
+        account = replace(account, proven=account.proven or row.by_passkey)
         if scope not in row.scopes:
             raise AccessError(f"the token does not carry the scope {scope}")
         account.require(*SCOPE_ROLES[scope])
@@ -391,18 +522,24 @@ class Accounts:
 
     def _account(self, row: Any) -> Account:
         with self._journal.database.read() as tx:
-            return _account(row, _roles(tx, row.id))
+            return self._read(tx, row)
 
-    def _revoke_tokens(self, tx: sa.Connection, user_id: str) -> None:
+    def _read(self, tx: sa.Connection, row: Any) -> Account:
+        return _account(row, _roles(tx, row.id), proven=not self._production)
+
+    def revoke_tokens(self, tx: sa.Connection, user_id: str) -> None:
+        """End every token of the account."""
         standing = (tokens.c.user_id == user_id, tokens.c.revoked_at.is_(None))
         tx.execute(tokens.update().where(*standing).values(revoked_at=self._journal.clock()))
 
-    def _touch(self, tx: sa.Connection, user_id: str, **values: Any) -> None:
+    def touch(self, tx: sa.Connection, user_id: str, **values: Any) -> None:
+        """Change the account's row. Raises NotFoundError."""
         if tx.execute(users.update().where(users.c.id == user_id).values(values)).rowcount != 1:
             raise NotFoundError("there is no such account")
 
     @staticmethod
-    def _check_admin(actor: Account | None, user_id: str) -> None:
+    def check_admin(actor: Account | None, user_id: str) -> None:
+        """Return if this admin, or the operator, may change that account; raise AccessError."""
         if actor is None:
             return
         actor.require("admin")
@@ -418,7 +555,7 @@ class Accounts:
         self._journal.append(tx, entry)
 
 
-def _account(row: Any, roles: frozenset[str]) -> Account:
+def _account(row: Any, roles: frozenset[str], proven: bool) -> Account:
     return Account(
         user_id=row.id,
         email=row.email,
@@ -429,6 +566,8 @@ def _account(row: Any, roles: frozenset[str]) -> Account:
         daily_quota=row.daily_quota,
         stamp=row.stamp,
         created_at=row.created_at,
+        joined=row.joined_at is not None,
+        proven=proven,
     )
 
 
@@ -456,7 +595,8 @@ def _address(email: str) -> str:
     return address
 
 
-def _check_password(password: str) -> None:
+def check_password(password: str) -> None:
+    """Return if it is long enough; raise InputError otherwise."""
     if not SHORTEST_PASSWORD <= len(password) <= 200:
         raise InputError(f"a password has {SHORTEST_PASSWORD} to 200 characters")
 
@@ -466,6 +606,17 @@ def _verify(hashed: str, password: str) -> bool:
         return _hasher.verify(hashed, password)
     except (VerificationError, InvalidHashError):
         return False
+
+
+def hashed(password: str) -> str:
+    """What is kept of a password."""
+    return _hasher.hash(password)
+
+
+def _told(roles: frozenset[str], waiting: frozenset[str] = frozenset()) -> Any:
+    """The roles as facts of a log entry."""
+    told = [("roles", roles)] + ([("waiting", waiting)] if waiting else [])
+    return tuple((name, ",".join(sorted(which))) for name, which in told)
 
 
 def _who(actor: Account | None) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 
@@ -26,7 +26,7 @@ class Sessions:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
 
-    def begin(self, account: Account) -> str:
+    def begin(self, account: Account, by_passkey: bool = False) -> str:
         """A fresh session's id, for the cookie. Sessions that ran out are forgotten."""
         text, now = secrets.token_hex(16), self._journal.clock()
         row = {
@@ -34,6 +34,7 @@ class Sessions:
             "user_id": account.user_id,
             "stamp": account.stamp,
             "began": now,
+            "by_passkey": by_passkey,
         }
         with self._journal.writing() as tx:
             tx.execute(sessions.delete().where(sessions.c.began < now - LONGEST))
@@ -42,11 +43,19 @@ class Sessions:
 
     def stands(self, text: str, account: Account) -> bool:
         """Is this session open, this account's, and begun under its present stamp?"""
+        return self._found(text, account) is not None
+
+    def by_passkey(self, text: str, account: Account) -> bool:
+        """Does it stand, and did it begin with a passkey?"""
+        row = self._found(text, account)
+        return row is not None and bool(row.by_passkey)
+
+    def _found(self, text: str, account: Account) -> Any:
         with self._journal.database.read() as tx:
             row = tx.execute(sa.select(sessions).where(sessions.c.id == _digest(text))).first()
         if row is None or row.began < self._journal.clock() - LONGEST:
-            return False
-        return (row.user_id, row.stamp) == (account.user_id, account.stamp)
+            return None
+        return row if (row.user_id, row.stamp) == (account.user_id, account.stamp) else None
 
     def end(self, text: str) -> None:
         """End it, in every browser that holds a copy of the cookie."""

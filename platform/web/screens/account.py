@@ -1,4 +1,4 @@
-"""My account: password, access, tokens for programs."""
+"""My account: passkeys, password, access, tokens for programs."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from flask.typing import ResponseReturnValue
 
 from primafacie.platform.accounts import SCOPE_ROLES, SCOPES
 from primafacie.platform.errors import InputError
-from primafacie.platform.web import access, fields
+from primafacie.platform.passkeys import RefusedKey
+from primafacie.platform.web import access, fields, passkey
 from primafacie.platform.web import session as sessions
+from primafacie.platform.web.logged import because
 from primafacie.platform.web.services import services
 
 blueprint = Blueprint("account", __name__, url_prefix="/account")
@@ -32,11 +34,50 @@ def password() -> ResponseReturnValue:
     if new != request.form.get("again", ""):
         raise InputError("The two new passwords differ.")
     services().accounts.change_password(me, request.form.get("old", ""), new)
-    changed = services().accounts.find(me.user_id)
-    if changed is not None:
-        sessions.begin(services(), changed)
+    _go_on(sessions.by_passkey(services(), me))
     flash("Password changed. Other sessions and all tokens have ended.")
     return redirect(url_for("account.show"))
+
+
+@blueprint.post("/passkeys/options")
+@access.signed_in
+def options() -> ResponseReturnValue:
+    """A fresh challenge for another passkey."""
+    return passkey.ask(services().passkeys.ask_new(access.me()))
+
+
+@blueprint.post("/passkeys")
+@access.signed_in
+def add_passkey() -> ResponseReturnValue:
+    """Keep a passkey the browser made; other sessions end, and this one counts as begun with it."""
+    try:
+        answer, challenge = passkey.answered()
+        name = fields.text("name", "Name of the passkey", most=80)
+        services().passkeys.add(access.me(), answer, challenge, name)
+    except RefusedKey as error:
+        because("passkey", error.why)
+        return _page(error=str(error)), error.status
+    _go_on(by_passkey=True)
+    flash("Passkey added. Other sessions have ended.")
+    return redirect(url_for("account.show"))
+
+
+@blueprint.post("/passkeys/<key_id>/remove")
+@access.signed_in
+def remove_passkey(key_id: str) -> ResponseReturnValue:
+    """Forget a passkey; other sessions end."""
+    by_passkey = sessions.by_passkey(services(), access.me())
+    services().passkeys.remove(access.me(), key_id)
+    _go_on(by_passkey)
+    flash("Passkey removed. Other sessions have ended.")
+    return redirect(url_for("account.show"))
+
+
+def _go_on(by_passkey: bool) -> None:
+    """A fresh session for whoever just ended all of theirs."""
+    changed = services().accounts.find(access.me().user_id)
+    if changed is not None:
+        sessions.begin(services(), changed, by_passkey)
 
 
 @blueprint.post("/tokens")
@@ -62,7 +103,9 @@ def revoke(token_id: str) -> ResponseReturnValue:
 
 
 def _page(**more: Any) -> str:
-    me = access.me()
+    me, keys = access.me(), services().passkeys
+    more = {"error": ""} | more
     return render_template("account.html", tokens=services().accounts.tokens(me),
+                           passkeys=keys.listed(me), possible=keys.possible,
                            scopes=tuple(s for s in SCOPES if me.has(*SCOPE_ROLES[s])),
                            **more)  # fmt: skip
