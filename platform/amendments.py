@@ -49,6 +49,7 @@ from primafacie.safeguards.consent import (
     is_within,
     parse_time,
 )
+from primafacie.safeguards.provenance.label import AI_GENERATED
 
 SIGN_WITHIN: Final = timedelta(hours=1)  # from preparing a change to signing it
 WITNESSED: Final = (
@@ -74,6 +75,7 @@ class Change:
     max_per_day: int | None = None
     days: int | None = None
     motion: bool | None = None
+    strict: bool | None = None
     photos: tuple[str, ...] | None = None
 
 
@@ -144,7 +146,7 @@ class Amendments(ConsentBook):
                 .where(_C.id == row.id)
                 .values(prepared=body, prepared_public=self._key(tx, old))
             )
-            Notice.of(self._tools.settings).keep(tx, self._journal.clock)
+            self._notice_now(old).keep(tx, self._journal.clock)
         text = told(old, new)
         return Prepared(body, dsse.pae(PAYLOAD_TYPE, body), new.subject_key, text)
 
@@ -202,7 +204,7 @@ class Amendments(ConsentBook):
         self, tx: sa.Connection, row: Any, old: ConsentRecord, change: Change
     ) -> ConsentRecord:
         offer, now = Offer.kept(row.offer), self._journal.clock()
-        notice = Notice.of(self._tools.settings)
+        notice = self._notice_now(old)
         given: dict[str, Any] = {
             f.name: getattr(change, f.name)
             for f in fields(change)
@@ -210,9 +212,17 @@ class Amendments(ConsentBook):
         }
         if change.purposes is not None:
             given["purposes"] = tuple(p for p in offer.purposes if p in change.purposes)
-        for broken, text in _beyond(offer, change, self._photos(tx, row)):
+        strict = old.strict if change.strict is None else change.strict
+        least = least_photos(offer.kind, strict or self._tools.settings.strict_faces)
+        for broken, text in (
+            *_beyond(offer, change, self._photos(tx, row), least),
+            (change.strict is True and len(change.photos or old.photos) < least,
+             f"register {least} photos first: a reviewer compares nothing with itself"),
+        ):  # fmt: skip
             if broken:
                 raise InputError(text)
+        if old.subject_kind in (SubjectKind.SYNTHETIC, SubjectKind.ARTWORK):  # see `draft`
+            given |= {"photo_mode": "registered", "label": old.label or AI_GENERATED}
         ends = parse_time(old.not_after) if change.days is None else now + timedelta(change.days)
         return replace(
             old,
@@ -224,6 +234,11 @@ class Amendments(ConsentBook):
             not_after=rfc3339(ends),
             **given,
         )
+
+    def _notice_now(self, record: ConsentRecord) -> Notice:
+        """The notice as it stands now, in the language the person read."""
+        settings = self._tools.settings
+        return Notice.of(settings, record.subject_kind, record.notice_language)
 
     def _put_in_place(
         self, tx: sa.Connection, row: Any, old: ConsentRecord, new: ConsentRecord, envelope: bytes
@@ -335,6 +350,8 @@ def changed(old: ConsentRecord, new: ConsentRecord) -> list[str]:
         "max_seconds": "how long a video may be", "max_outputs": "how many videos",
         "max_per_day": "how many a day", "not_after": "the last day", "photos": "the photos",
         "motion": "whether the movement may leave as data",
+        "strict": "how sure it must be that a photo shows you",
+        "photo_mode": "which photos may be used", "label": "the words in the picture",
         "notice_sha256": "the notice, which was written anew",
     }  # fmt: skip
     return [words for name, words in names.items() if getattr(old, name) != getattr(new, name)]
@@ -351,11 +368,13 @@ def told(old: ConsentRecord, new: ConsentRecord) -> str:
     )
 
 
-def _beyond(offer: Offer, change: Change, known: set[str]) -> tuple[tuple[bool, str], ...]:
+def _beyond(
+    offer: Offer, change: Change, known: set[str], least: int
+) -> tuple[tuple[bool, str], ...]:
     def outside(value: int | None, most: int) -> bool:
         return value is not None and not 1 <= value <= most
 
-    least, photos = least_photos(offer.kind), change.photos
+    photos = change.photos
     audiences = AUDIENCES[: AUDIENCES.index(offer.audience) + 1]
     return (
         (change.purposes is not None and not change.purposes,
@@ -363,6 +382,7 @@ def _beyond(offer: Offer, change: Change, known: set[str]) -> tuple[tuple[bool, 
         (not set(change.purposes or ()) <= set(offer.purposes),
          "only offered purposes can be ticked"),
         (bool(change.motion) and not offer.motion, "movement as data was not asked for"),
+        (change.strict is False and offer.strict, "a reviewer confirms each match here"),
         (change.audience is not None and change.audience not in audiences,
          "the audience cannot be wider than offered"),
         (outside(change.max_seconds, offer.max_seconds),

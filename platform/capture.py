@@ -10,7 +10,7 @@ import io
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -52,10 +52,12 @@ from primafacie.safeguards.consent import (
     PAYLOAD_TYPE,
     PROHIBITED,
     PURPOSES,
+    RELATIONS,
     SELF_DECLARED_LABEL,
     ConsentRecord,
     ConsentState,
     SubjectKind,
+    hides,
     parse_time,
 )
 from primafacie.safeguards.liveness import Finding
@@ -64,6 +66,12 @@ MOST_PHOTOS: Final = 20
 MOST_VOICES: Final = 10
 MOST_PIXELS: Final = 40_000_000
 BASIS: Final = "GDPR-6.1.a+9.2.a"
+LEAST_RIGHT: Final = 20  # characters in which somebody says why it is theirs to decide
+#: What whoever speaks for an estate shows, each with what is told when it is missing.
+DOCUMENTS: Final = {
+    "death-record": "add a document that shows that the person has died",
+    "estate-proof": "add a document that shows that it is yours to decide",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +82,7 @@ class Invitation:
     offer: Offer
     display_name: str
     notice: Notice
+    notices: tuple[str, ...]  # the languages it can be read in
     purposes: dict[str, str]  # id -> the words beside its box
     prohibited: tuple[str, ...]
     expires_at: Any
@@ -81,11 +90,51 @@ class Invitation:
     needs_video: bool
     recording: str  # "", waiting, photos, passed, open or failed
     findings: tuple[Finding, ...] = ()
+    documents: tuple[str, ...] = ()  # kinds of those that whoever speaks for an estate has added
+
+
+@dataclass(frozen=True, slots=True)
+class Estate:
+    """What whoever speaks for somebody who has died says about themselves.
+
+    relation: one of RELATIONS. died: the year. right: what makes it theirs to decide, in words.
+    honest: they state it as true. The steward's draft names the person who died, and as contact
+    the representative's.
+    """
+
+    name: str
+    relation: str
+    died: int
+    right: str
+    honest: bool
+
+    def statement(self, person: str, controller: str) -> str:
+        """What is kept and signed, word for word."""
+        return (
+            f"I, {self.name.strip()}, speak for {person}, who died in {self.died}. I am their "
+            f"{RELATIONS[self.relation]}. It is mine to decide because: {self.right.strip()} "
+            f"{person} was an adult. I know of no word of theirs against it, and nobody with a "
+            f"better right has said no. {controller} may make videos in which their face speaks, "
+            "for the purposes I ticked and no others. I state this truthfully, in my own name.\n"
+        )
+
+    def missing(self, now: datetime) -> tuple[tuple[bool, str], ...]:
+        """(is it missing, what to tell) of each part."""
+        return (
+            (not 1 <= len(self.name.strip()) <= 120, "say who you are"),
+            (self.relation not in RELATIONS, "say how you are related to the person"),
+            (not 1826 <= self.died <= now.year, "say in which year the person died"),
+            (not LEAST_RIGHT <= len(self.right.strip()) <= 1000,
+             f"say in {LEAST_RIGHT} to 1000 characters what makes it yours to decide"),
+            (hides(self.name) or hides(self.right), "a text holds characters that nobody can see"),
+            (not self.honest, "state that what you say is true"),
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """What the subject chose. adult: `adult`, `unknown` or `minor`."""
+    """What the subject chose. adult: `adult`, `unknown` or `minor`. notice_sha256: which notice was
+    read, and so in which language. estate: for somebody who has died alone."""
 
     purposes: tuple[str, ...]
     adult: str
@@ -94,6 +143,8 @@ class Choices:
     audience: str
     purpose_text: str | None = None
     motion: bool = False
+    strict: bool = False
+    estate: Estate | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,19 +160,22 @@ class Prepared:
 class Capture(Recordings):
     """What a person with the link can do. Every method raises LinkError for a dead link."""
 
-    def invitation(self, link: str) -> Invitation:
-        """The offer and the notice."""
+    def invitation(self, link: str, language: str = "") -> Invitation:
+        """The offer and the notice, in this language or in that of the offer."""
         with self._journal.database.read() as tx:
             row = self._linked(tx, link)
             offer, view = Offer.kept(row.offer), self._view(tx, row)
-            recording = _recording(row, self._files(tx, row.id))
+            files = self._files(tx, row.id)
+            recording = _recording(row, files)
             findings = self._found(tx, row, row.challenge.get("video", ""))
         controller = self._tools.settings.controller
+        notices = Notice.all(self._tools.settings, offer.kind)
         return Invitation(
             view=view,
             offer=offer,
             display_name=view.display_name,
-            notice=Notice.of(self._tools.settings),
+            notice=Notice.of(self._tools.settings, offer.kind, language or offer.language),
+            notices=tuple(notices),
             purposes={p: PURPOSES[p] for p in offer.purposes},
             prohibited=PROHIBITED,
             expires_at=row.expires_at,
@@ -129,6 +183,7 @@ class Capture(Recordings):
             needs_video=offer.kind == SubjectKind.LIVING and not row.witness,
             recording=recording,
             findings=findings if recording != "waiting" else (),
+            documents=tuple(f.kind for f in files if f.kind in DOCUMENTS),
         )
 
     def add_photo(self, link: str, data: bytes) -> PhotoView:
@@ -224,6 +279,16 @@ class Capture(Recordings):
                 raise ConflictError(f"at most {MOST_VOICES} clips can be registered")
             return self._add_file(tx, row, "voice", data, SUBJECT)
 
+    def add_document(self, link: str, kind: str, data: bytes) -> str:
+        """Show that somebody has died, or that it is one's own to decide for them."""
+        if kind not in DOCUMENTS or not data:
+            raise InputError(f"a document is one of {', '.join(DOCUMENTS)}")
+        with self._journal.writing() as tx:
+            row = self._linked(tx, link)
+            if Offer.kept(row.offer).kind != SubjectKind.DECEASED:
+                raise ConflictError("no document is needed")
+            return self._add_file(tx, row, kind, data, SUBJECT, replace=True)
+
     def prepare(self, link: str, choices: Choices, public_key: bytes) -> Prepared:
         """Write the record these choices make, to be shown in full and signed.
 
@@ -236,6 +301,7 @@ class Capture(Recordings):
         key = _public_key(public_key)
         with self._journal.writing() as tx:
             row = self._linked(tx, link)
+            self._state(tx, row, choices)
             record = self._write(tx, row, choices, dsse.key_id(key))
             record.check()
             body = record.to_bytes()
@@ -308,11 +374,13 @@ class Capture(Recordings):
 
     def _write(self, tx: sa.Connection, row: Any, choices: Choices, key_id: str) -> ConsentRecord:
         offer, files = Offer.kept(row.offer), self._files(tx, row.id)
-        settings, notice = self._tools.settings, Notice.of(self._tools.settings)
+        settings, notice = self._tools.settings, self._notice_read(offer, choices)
         photos = tuple(f.sha256 for f in files if f.kind == "photo")
         liveness = liveness_of(row, files, offer.kind)
         sourced = any(f.kind == "provenance" for f in files)
-        rules = _missing(offer, choices, notice, photos, liveness, sourced)
+        strict = offer.strict or choices.strict
+        least = least_photos(offer.kind, strict or settings.strict_faces)
+        rules = _missing(offer, choices, photos, least, liveness, sourced)
         problems = [text for broken, text in rules if broken]
         if problems:
             raise InputError("; ".join(problems))
@@ -355,7 +423,38 @@ class Capture(Recordings):
                 f"{f.kind}:{f.sha256}" for f in files if f.kind not in ("photo", "voice")
             ),
             motion=choices.motion,
+            label_position=offer.label_position,
+            caption=offer.caption,
+            strict=strict,
+            estate=choices.estate.relation if choices.estate else "",
         )
+
+    def _notice_read(self, offer: Offer, choices: Choices) -> Notice:
+        """The one that was read, if it still stands like that. Raises InputError."""
+        for notice in Notice.all(self._tools.settings, offer.kind).values():
+            if notice.sha256 == choices.notice_sha256:
+                return notice
+        raise InputError("read the notice as it stands now")
+
+    def _state(self, tx: sa.Connection, row: Any, choices: Choices) -> None:
+        """Keep what whoever speaks for an estate states, as evidence that the record names. Raises
+        InputError naming what is missing."""
+        estate, dead = choices.estate, Offer.kept(row.offer).kind == SubjectKind.DECEASED
+        if dead != (estate is not None):
+            raise InputError("say who you are, and why you may decide" if dead
+                             else "an estate speaks for somebody who has died alone")  # fmt: skip
+        if estate is None:
+            return
+        files = {f.kind for f in self._files(tx, row.id)}
+        rules = (
+            *estate.missing(self._journal.clock()),
+            *((kind not in files, text) for kind, text in DOCUMENTS.items()),
+        )
+        if problems := [text for broken, text in rules if broken]:
+            raise InputError("; ".join(problems))
+        person = self._tools.subjects.name(tx, row.subject_id)
+        text = estate.statement(person, self._tools.settings.controller)
+        self._add_file(tx, row, "estate-statement", text.encode(), SUBJECT, replace=True)
 
     def _keep(self, tx: sa.Connection, row: Any, record: ConsentRecord, envelope: bytes) -> None:
         now = self._journal.clock()
@@ -407,31 +506,30 @@ def picture_size(data: bytes) -> tuple[int, int]:
     return width, height
 
 
-def least_photos(kind: str) -> int:
-    """Self-declared subjects and artworks show one picture and can be matched by no other."""
-    single = kind in (SubjectKind.SELF_DECLARED, SubjectKind.ARTWORK)
-    return 1 if single else LEAST_PHOTOS
+def least_photos(kind: str, strict: bool = False) -> int:
+    """Self-declared subjects, artworks and the dead show one picture, and no other is matched. A
+    strict consent needs a second one: a reviewer compares nothing with itself."""
+    single = kind in (SubjectKind.SELF_DECLARED, SubjectKind.ARTWORK, SubjectKind.DECEASED)
+    return (2 if strict else 1) if single else LEAST_PHOTOS
 
 
 def _missing(
     offer: Offer,
     choices: Choices,
-    notice: Notice,
     photos: tuple[str, ...],
+    least: int,
     liveness: int,
     sourced: bool,
 ) -> tuple[tuple[bool, str], ...]:
     audiences = AUDIENCES[: AUDIENCES.index(offer.audience) + 1]
     return (
-        (choices.notice_sha256 != notice.sha256, "read the notice as it stands now"),
         (not choices.purposes, "tick at least one purpose"),
         (not set(choices.purposes) <= set(offer.purposes), "only offered purposes can be ticked"),
         (choices.adult != "adult", "say that you are an adult; only adults can take part"),
         (choices.motion and not offer.motion, "movement as data was not asked for"),
         (choices.audience not in audiences, "the audience cannot be wider than offered"),
         (not 1 <= choices.days <= offer.days, f"a consent lasts 1 to {offer.days} days"),
-        (len(photos) < least_photos(offer.kind),
-         f"register at least {least_photos(offer.kind)} photos"),
+        (len(photos) < least, f"register at least {least} photos"),
         (offer.kind == SubjectKind.LIVING and liveness < 1,
          "record the statement and wait until it was checked, or have a reviewer see you live"),
         (offer.kind in (SubjectKind.SYNTHETIC, SubjectKind.ARTWORK) and not sourced,

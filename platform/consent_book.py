@@ -19,13 +19,22 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from primafacie.audit.canonical import Json
 from primafacie.audit.entry import Kind, Outcome
 from primafacie.audit.log import Receipt
+from primafacie.platform.accounts import Account
 from primafacie.platform.assets import Assets
-from primafacie.platform.errors import ConflictError, InputError, LinkError, NotFoundError
+from primafacie.platform.database import now_ms
+from primafacie.platform.errors import (
+    AccessError,
+    ConflictError,
+    InputError,
+    LinkError,
+    NotFoundError,
+)
+from primafacie.platform.four_eyes import require_apart
 from primafacie.platform.journal import Journal
 from primafacie.platform.likenesses import Likenesses
 from primafacie.platform.outbox import tell
 from primafacie.platform.projects import Projects
-from primafacie.platform.queue import Queue
+from primafacie.platform.queue import COMPARING, Queue
 from primafacie.platform.settings import Settings
 from primafacie.platform.subjects import Subjects
 from primafacie.platform.tables import (
@@ -44,6 +53,8 @@ from primafacie.platform.tables import (
 from primafacie.platform.vault import Vault
 from primafacie.safeguards.consent import (
     AUDIENCES,
+    CAPTIONS,
+    LABEL_POSITIONS,
     PURPOSES,
     ConsentRecord,
     ConsentState,
@@ -88,6 +99,9 @@ class Offer:
     jurisdiction: str = ""
     language: str = "en"
     motion: bool = False  # ask whether the movement may leave as data
+    label_position: str = ""  # see ConsentRecord
+    caption: str = ""
+    strict: bool = False  # a reviewer confirms each match; the subject may ask for it as well
 
     def check(self, settings: Settings) -> None:
         """Return if this can be offered; raise InputError naming every problem."""
@@ -98,9 +112,12 @@ class Offer:
     def _rules(self, settings: Settings) -> Sequence[tuple[bool, str]]:
         numbers = (self.max_seconds, self.max_outputs, self.max_per_day)
         declared = self.kind == SubjectKind.SELF_DECLARED
+        dead = self.kind == SubjectKind.DECEASED
         return (
             (self.kind not in set(SubjectKind), "unknown kind of person"),
-            (self.kind == SubjectKind.DECEASED, "people who have died cannot consent"),
+            (dead and (self.photo_mode != "registered" or self.voice_source == "own"),
+             "of somebody who has died only registered photos are used, and never a voice that is "
+             "recognised as theirs"),
             (declared and settings.production, "a self-declared consent is for development alone"),
             (declared and self.max_seconds > 10, "a self-declared consent allows 10 seconds"),
             (not self.purposes, "offer at least one purpose"),
@@ -118,6 +135,8 @@ class Offer:
             (len(self.label) > 60 or not self.label.isascii()
              or not (self.label.isprintable() or not self.label),
              "a label has at most 60 plain ASCII characters"),
+            (self.label_position not in LABEL_POSITIONS, "unknown position of the label"),
+            (self.caption not in CAPTIONS, "a caption stands at the start, the end, or both"),
             (not 1 <= self.days <= settings.consent_days,
              f"a consent lasts 1 to {settings.consent_days} days"),
         )  # fmt: skip
@@ -203,6 +222,9 @@ class ConsentView:
     outputs: int
     record_sha256: str
     motion: bool
+    label_position: str
+    caption: str
+    strict: bool
     history: tuple[Transition, ...]
 
 
@@ -252,6 +274,20 @@ class ConsentBook:
         if row is None:
             raise LinkError("this address leads nowhere; it may have been erased")
         return row
+
+    def second_person(self, actor: Account, row: Any) -> None:
+        """Four eyes: raise AccessError unless this reviewer asked for nothing here."""
+        offer = Offer.kept(row.offer)
+        part = {row.steward, *offer.requesters}
+        for project_id in offer.projects:
+            part |= self._tools.projects.get(project_id).people
+        if actor.user_id in part:
+            raise AccessError("a second person, who asked for nothing here, must decide this")
+        if "steward" in actor.roles:
+            raise AccessError("whoever can draft consents cannot review them; somebody else must")
+        with self._journal.database.read() as tx:
+            for one in part:
+                require_apart(tx, actor.user_id, one)
 
     def _files(self, tx: sa.Connection, consent_id: str) -> Sequence[Any]:
         chosen = sa.select(consent_files).where(consent_files.c.consent_id == consent_id)
@@ -345,9 +381,11 @@ class ConsentBook:
         )
         if moved.rowcount != 1:
             raise ConflictError("the consent was changed by somebody else; look again")
+        named = any(name == "record_sha256" for name, _ in facts)
+        signed = () if named else _signed(tx, row)
         receipt = self._log(
             tx, row, kind, who, out=out, why=why,
-            facts=(("epoch", epoch), ("state", new.value), *(facts or _signed(tx, row))),
+            facts=(("epoch", epoch), ("state", new.value), *facts, *signed),
             payload={"note": note[:2000]} if note else None,
         )  # fmt: skip
         tx.execute(
@@ -357,6 +395,12 @@ class ConsentBook:
             )
         )  # fmt: skip
         self._follow(tx, row, new, who)
+        tx.execute(  # what a reviewer was asked before is void: the gate decides anew at once
+            requests.update()
+            .where(requests.c.consent_id == row.id, requests.c.state == "queued",
+                   requests.c.stage == COMPARING)
+            .values(run_after=now_ms())
+        )  # fmt: skip
         if new is not ConsentState.UNDER_REVIEW:  # of that the person was told when they signed
             tell(tx, row.subject_id, row.id, kind.value, self._journal.clock())
         return receipt
@@ -486,6 +530,9 @@ class ConsentBook:
             outputs=int(tx.execute(outputs).scalar_one()),
             record_sha256=record.sha256 if record else "",
             motion=given.motion,
+            label_position=given.label_position,
+            caption=given.caption,
+            strict=given.strict,
             history=tuple(Transition(m.state, m.at, m.actor, m.log_index) for m in moves),
         )
 

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from primafacie.audit.entry import Kind
 from primafacie.platform.accounts import Account
 from primafacie.platform.amendments import Change
-from primafacie.platform.capture import Capture, Choices, Invitation, Prepared
+from primafacie.platform.capture import Capture, Choices, Estate, Invitation, Prepared
 from primafacie.platform.complaints import Complaint
 from primafacie.platform.consent_book import (
     SUBJECT,
@@ -40,6 +40,7 @@ __all__ = [
     "ConsentTools",
     "ConsentView",
     "Consents",
+    "Estate",
     "Evidence",
     "Invitation",
     "MyConsent",

@@ -19,8 +19,9 @@ def countersigned(
     """The envelope with both signatures, opened again as any reader would.
 
     public: the subject's Ed25519 key. Raises ConsentError when the signature does not hold for
-    exactly this record under exactly this key.
+    exactly this record under exactly this key, or for a record that nobody can give today.
     """
+    ConsentRecord.from_bytes(body).check()
     try:
         Ed25519PublicKey.from_public_bytes(public).verify(signature, dsse.pae(PAYLOAD_TYPE, body))
     except (InvalidSignature, ValueError) as error:

@@ -21,7 +21,7 @@ from primafacie.generator.controls import Controls
 from primafacie.platform.consent_book import SUBJECT, ConsentBook
 from primafacie.platform.errors import ConflictError, NotFoundError
 from primafacie.platform.journal import SYSTEM
-from primafacie.platform.notifications import mail_folder
+from primafacie.platform.mail import mail_folder
 from primafacie.platform.outbox import unsend
 from primafacie.platform.requests import let_go
 from primafacie.platform.tables import (
@@ -31,6 +31,7 @@ from primafacie.platform.tables import (
     consent_moves,
     consent_versions,
     consents,
+    matches,
     outbox,
     photo_offers,
     requests,
@@ -145,6 +146,7 @@ class Erasure(ConsentBook):
 
     def _blank_requests(self, tx: sa.Connection, consent_id: str) -> None:
         """A digest names the photo to whoever has it, a transcript says what was said."""
+        tx.execute(matches.delete().where(matches.c.consent_id == consent_id))
         for row in tx.execute(sa.select(_R.id, _R.controls).where(_R.consent_id == consent_id)):
             controls = replace(Controls.from_params(row.controls.encode()), transcript="")
             tx.execute(

@@ -19,15 +19,17 @@ from markupsafe import Markup, escape
 
 from primafacie.platform.clock import rfc3339
 from primafacie.platform.consent_book import Transition
+from primafacie.platform.plain_words import plain_words
 from primafacie.platform.portal import Use
 from primafacie.platform.settings import Settings
-from primafacie.safeguards.consent import PURPOSES, ConsentRecord
+from primafacie.safeguards.consent import PURPOSES, RELATIONS, ConsentRecord
 
 CONTEXT: Final[Mapping[str, str]] = {
     "dpv": "https://w3id.org/dpv#",
     "pd": "https://w3id.org/dpv/pd#",
     "loc": "https://w3id.org/dpv/loc#",
     "eu-gdpr": "https://w3id.org/dpv/legal/eu/gdpr#",
+    "legal-eu": "https://w3id.org/dpv/legal/eu#",
     "dct": "http://purl.org/dc/terms/",
     "xsd": "http://www.w3.org/2001/XMLSchema#",
     "pf": "urn:primafacie:consent:1#",
@@ -87,13 +89,13 @@ def dpv_record(held: Held, settings: Settings) -> dict[str, Any]:
         "dct:language": record.notice_language,
         "pf:recordSha256": record.sha256,
         "pf:previousSha256": record.prev_sha256,
-        "dpv:hasDataSubject": {"@id": f"urn:uuid:{record.subject_id}", "@type": "dpv:DataSubject"},
+        "dpv:hasDataSubject": _subject(record),
         "dpv:hasDataController": _controller(record, settings),
         "dpv:hasRecipient": [
             {"@id": f"urn:uuid:{r}"} for r in (*record.projects, *record.requesters)
         ] or [_controller(record, settings)],
         "dpv:hasJurisdiction": record.jurisdiction or settings.country,
-        "dpv:hasApplicableLaw": {"@id": "eu-gdpr:GDPR"},
+        "dpv:hasApplicableLaw": {"@id": "legal-eu:law-GDPR"},
         "dpv:hasLegalBasis": [
             {"@id": "eu-gdpr:A6-1-a"}, {"@id": "eu-gdpr:A9-2-a"},
         ],
@@ -123,7 +125,8 @@ def dpv_record(held: Held, settings: Settings) -> dict[str, Any]:
             "maxOutputs": record.max_outputs, "maxPerDay": record.max_per_day,
             "audience": record.audience, "languages": list(record.languages),
             "photoMode": record.photo_mode, "voiceSource": record.voice_source,
-            "label": record.label, "motion": record.motion,
+            "label": record.label, "label_position": record.label_position,
+            "caption": record.caption, "motion": record.motion, "strict": record.strict,
         },
         "pf:liveness": record.liveness,
         "pf:evidence": list(record.evidence),
@@ -187,19 +190,7 @@ def page(held: Held, settings: Settings) -> str:
         ("Given to", f"{r.controller}, {settings.controller_contact}"),
         ("Given by", held.name),
         ("State", held.state.replace("_", " ")),
-        ("What for", " ".join(PURPOSES[p] for p in r.purposes)),
-        ("In words", r.purpose_text),
-        ("Who may see the videos", r.audience),
-        ("How many", f"at most {r.max_outputs}, {r.max_per_day} a day, each at most "
-         f"{r.max_seconds} seconds and {r.max_side} pixels"),
-        ("Which photos", f"{len(r.photos)} registered"
-         + ("" if r.photo_mode == "registered" else ", and others that are surely of the person")),
-        ("Whose voice", r.voice_source),
-        ("Written in every picture", r.label or "nothing that can be seen"),
-        ("In force", f"from {r.not_before} until {r.not_after}, or until withdrawn"),
-        ("Never", ", ".join(r.prohibited)),
-        ("How strongly given", ("typed", "a recorded statement, looked at by a reviewer",
-                                "seen live by a reviewer")[r.liveness]),
+        *plain_words(r),
         ("Record", f"{r.consent_id}, version {r.version}, SHA-256 {r.sha256}"),
     ]  # fmt: skip
     told = Markup("").join(
@@ -244,6 +235,19 @@ th{{width:12rem;font-weight:600}}@media print{{body{{margin:0;font-size:11pt}}}}
 """)
 
 
+def _subject(record: ConsentRecord) -> dict[str, Any]:
+    """The data subject; for one who has died, with who speaks for them."""
+    found: dict[str, Any] = {
+        "@id": f"urn:uuid:{record.subject_id}",
+        "@type": "dpv:DataSubject",
+    }
+    if record.estate:
+        found["dpv:hasRepresentative"] = {
+            "@type": "dpv:Representative", "pf:relation": RELATIONS[record.estate],
+        }  # fmt: skip
+    return found
+
+
 def _controller(record: ConsentRecord, settings: Settings) -> dict[str, Any]:
     return {
         "@type": "dpv:DataController",
@@ -255,7 +259,8 @@ def _controller(record: ConsentRecord, settings: Settings) -> dict[str, Any]:
 
 def _personal_data(record: ConsentRecord) -> list[dict[str, Any]]:
     """Photos, voice and what is computed from them; that is biometric data."""
-    source = {"dpv:hasDataSource": {"@id": "dpv:DataSubject"}}
+    who = "dpv:Entity" if record.estate else "dpv:DataSubjectDataSource"
+    source = {"dpv:hasDataSource": {"@id": who}}
     found: list[dict[str, Any]] = [
         {"@type": "pd:Picture", "pf:sha256": list(record.photos), **source},
         {"@type": ["pd:FacialPrint", "dpv:SpecialCategoryPersonalData"],

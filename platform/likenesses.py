@@ -16,6 +16,8 @@ import sqlalchemy as sa
 
 from primafacie.audit import dsse
 from primafacie.audit.entry import Kind
+from primafacie.audit.log import Log
+from primafacie.audit.tables import log_index
 from primafacie.platform.accounts import Account
 from primafacie.platform.errors import KeyringError, NotFoundError
 from primafacie.platform.journal import Journal
@@ -30,6 +32,7 @@ from primafacie.platform.tables import (
     never_me,
     subject_keys,
     subject_links,
+    subjects,
     templates,
 )
 from primafacie.safeguards.consent import Consent, ConsentRecord, ConsentState, open_consent
@@ -60,6 +63,20 @@ def not_anew(model: str) -> str:
     return f"no template could be made anew by {model}: "
 
 
+def last_told(tx: sa.Connection, log: Log, subject_id: str) -> tuple[int, str] | None:
+    """(epoch, state) that the log was told last of this subject's consent; None where it never
+    heard of one that was signed. Each consent has a subject of its own."""
+    person = log.pseudonym(tx, subject_id, "subject")
+    told = sa.select(log_index.c.seq).where(
+        log_index.c.subject == (person or "-"), log_index.c.kind.startswith("consent.")
+    )
+    for seq in tx.execute(told.order_by(log_index.c.seq.desc())).scalars():
+        facts = dict(log.leaf(tx, seq).facts)
+        if "epoch" in facts:
+            return int(facts["epoch"]), str(facts["state"])
+    return None
+
+
 class Likenesses:
     """Who consented, and what their faces are like."""
 
@@ -67,6 +84,7 @@ class Likenesses:
         self._journal, self._subjects = journal, subjects
         self._platform_key = platform_key  # raw public half
         self._gallery: tuple[tuple[Any, ...], Gallery] | None = None
+        self._opened: dict[tuple[str, int, str, bytes], FaceTemplate] = {}
 
     def find(self, consent_id: str) -> Consent | None:
         """The consent's newest signed version and its state now; None when nothing was signed.
@@ -78,7 +96,7 @@ class Likenesses:
             if row is None or row.version == 0:
                 return None
             record, envelope = self.record(tx, row)
-            self._require_logged(tx, row)
+            self.require_logged(tx, row)
             midnight = self._journal.clock().replace(hour=0, minute=0, second=0, microsecond=0)
             total, today = outputs_of(tx, assets.c.consent_id == consent_id, midnight)
             return Consent(
@@ -92,16 +110,10 @@ class Likenesses:
                 voice=self._voice(tx, row, record),
             )
 
-    def _require_logged(self, tx: sa.Connection, row: Any) -> None:
-        """The state in the row must be the one the log was last told: a row put back by hand, or
-        from an older copy, revives nothing."""
-        newest = (
-            sa.select(consent_moves.c.log_index)
-            .where(consent_moves.c.consent_id == row.id)
-            .order_by(consent_moves.c.epoch.desc())
-        )
-        told = dict(self._journal.log.leaf(tx, tx.execute(newest.limit(1)).scalar_one()).facts)
-        if (told.get("epoch"), told.get("state")) != (row.epoch, row.state):
+    def require_logged(self, tx: sa.Connection, row: Any) -> None:
+        """The log, not the row, says what last happened to a consent: rows put back by hand, or
+        from an older copy, revive nothing. Raises ConsentError where they disagree."""
+        if last_told(tx, self._journal.log, row.subject_id) != (row.epoch, row.state):
             raise ConsentError("the consent's state in the database is not that of the log")
 
     def templates(self, model: str) -> Sequence[tuple[str, FaceTemplate]]:
@@ -115,14 +127,18 @@ class Likenesses:
     def _templates(
         self, model: str, states: Sequence[ConsentState]
     ) -> Sequence[tuple[str, FaceTemplate]]:
-        chosen = (
-            sa.select(templates, consents.c.subject_id)
+        with self._journal.database.read() as tx:
+            rows = tx.execute(self._chosen(model, states)).all()
+            return tuple((r.subject_id, self._unseal(tx, r, r.key_wrapped)) for r in rows)
+
+    @staticmethod
+    def _chosen(model: str, states: Sequence[ConsentState]) -> sa.Select[Any]:
+        return (
+            sa.select(templates, consents.c.subject_id, subjects.c.key_wrapped)
             .join(consents, consents.c.id == templates.c.consent_id)
+            .join(subjects, subjects.c.id == consents.c.subject_id)
             .where(templates.c.model == model, consents.c.state.in_(states))
         )
-        with self._journal.database.read() as tx:
-            rows = tx.execute(chosen).all()
-            return tuple((r.subject_id, self._unseal(tx, r)) for r in rows)
 
     def stale(self, model: str, tried: bool = False) -> tuple[str, ...]:
         """Consents, enrolled or under review, whose only template is another model's: the oldest
@@ -146,11 +162,20 @@ class Likenesses:
         """Everybody whose consent is active or suspended, as one matrix.
 
         It is built anew whenever a template came or went or a consent moved; the store is asked at
-        every call whether that happened.
+        every call whether that happened. What was opened for the one before and still stands there,
+        byte for byte, is not opened again; what no longer stands there is forgotten.
         """
         state = self._gallery_state(model)
         if self._gallery is None or self._gallery[0] != state:
-            self._gallery = (state, Gallery.of(model, self.templates(model)))
+            with self._journal.database.read() as tx:
+                rows = tx.execute(self._chosen(model, ENROLLED)).all()
+                keys = [(r.consent_id, r.version, r.model, r.vector_ct) for r in rows]
+                self._opened = {
+                    key: self._opened.get(key) or self._unseal(tx, row, row.key_wrapped)
+                    for key, row in zip(keys, rows, strict=True)
+                }
+            owned = [(r.subject_id, self._opened[key]) for key, r in zip(keys, rows, strict=True)]
+            self._gallery = (state, Gallery.of(model, owned))
         return self._gallery[1]
 
     def _gallery_state(self, model: str) -> tuple[Any, ...]:
@@ -365,15 +390,22 @@ class Likenesses:
         vector = np.frombuffer(raw, np.float32).copy()
         return VoiceTemplate(found.voice_model, found.voice_ms / 1000, vector)
 
-    def _unseal(self, tx: sa.Connection, row: Any) -> FaceTemplate:
+    def _unseal(
+        self, tx: sa.Connection, row: Any, wrapped: bytes | None = None
+    ) -> FaceTemplate:
         about = f"{row.consent_id}|{row.version}|{row.model}"
-        return self._vector(tx, row.subject_id, row.vector_ct, about, row.model, row.frames)
+        return self._vector(tx, row.subject_id, row.vector_ct, about, row.model, row.frames,
+                            wrapped)  # fmt: skip
 
     def _vector(
-        self, tx: sa.Connection, subject_id: str, sealed: bytes, about: str, model: str, frames: int
-    ) -> FaceTemplate:
+        self, tx: sa.Connection, subject_id: str, sealed: bytes, about: str, model: str,
+        frames: int, wrapped: bytes | None = None,
+    ) -> FaceTemplate:  # fmt: skip
         try:
-            raw = self._subjects.open(tx, subject_id, sealed, about)
+            raw = (
+                self._subjects.open(tx, subject_id, sealed, about) if wrapped is None
+                else self._subjects.open_by(wrapped, subject_id, sealed, about)
+            )  # fmt: skip
         except (KeyringError, NotFoundError) as error:
             raise FaceError("a face template was moved, altered or erased") from error
         return FaceTemplate(model, frames, np.frombuffer(raw, np.float32).copy())

@@ -4,6 +4,10 @@ contact that were given, and nothing else.
 Anybody may ask, with a few photos of themselves; a reviewer looks whether the request is honest,
 then the worker makes the template, and the photos are deleted. From then on no photo that is like
 it can be animated, whoever consented. The list can be left again with the reference.
+
+Another face model cannot use a template, and the photos are gone. Such entries are compared by the
+model that made them for as long as it is named (inspector.py), and refuse everybody where it is
+not; their people are asked for new photos. None is ever dropped.
 """
 
 from __future__ import annotations
@@ -23,6 +27,8 @@ from primafacie.platform.consent_book import fresh_token, token_digest
 from primafacie.platform.errors import ConflictError, InputError, LinkError, NotFoundError
 from primafacie.platform.journal import SYSTEM, Journal
 from primafacie.platform.likenesses import FaceGate, Likenesses
+from primafacie.platform.notifications import is_mail
+from primafacie.platform.outbox import tell
 from primafacie.platform.subjects import Subjects
 from primafacie.platform.tables import never_me, opt_out_photos, opt_outs, subjects
 from primafacie.platform.vault import Vault
@@ -47,6 +53,22 @@ class OptOut:
     problem: str
     received_at: datetime
     decided_at: datetime | None
+    renewal_asked_at: datetime | None = None  # their entry is another model's
+
+
+@dataclass(frozen=True, slots=True)
+class Outdated:
+    """An entry that the model in use cannot compare with anybody. model: the one that made it.
+    written: can the person be told by mail? opt_out_id: "" where the house entered it itself."""
+
+    entry_id: str
+    opt_out_id: str
+    name: str
+    contact: str
+    written: bool
+    model: str
+    added_at: datetime
+    asked_at: datetime | None
 
 
 class OptOuts:
@@ -72,13 +94,9 @@ class OptOuts:
             raise InputError("state that the photos show you, or somebody you may speak for")
         if not 1 <= len(name.strip()) <= 120 or not 3 <= len(contact.strip()) <= 200:
             raise InputError("say who you are and how you can be reached")
-        if not 1 <= len(photos) <= MOST_PHOTOS:
-            raise InputError(f"add 1 to {MOST_PHOTOS} photos")
+        self._check_photos(photos)
         if self._crowded(source):
             photos = photos[:1]
-        for photo in photos:
-            self._vault.check("photo", photo)
-            picture_size(photo)
         opt_out_id = uuid.uuid4().hex
         reference, kept = fresh_token()
         with self._journal.writing() as tx:
@@ -108,6 +126,61 @@ class OptOuts:
             self._forget(tx, row)
         self._vault.drop(photos)
 
+    def renew(self, reference: str, photos: Sequence[bytes], honest: bool) -> None:
+        """New photos for an entry that another model made; a reviewer looks at them once more, and
+        the old entry stands until the new one does. Raises InputError, and ConflictError where
+        none were asked for."""
+        if not honest:
+            raise InputError("state that the photos show you, or somebody you may speak for")
+        self._check_photos(photos)
+        with self._journal.writing() as tx:
+            row = self._referred(tx, reference)
+            if row.state != "listed" or self._asked(tx, row.subject_id) is None:
+                raise ConflictError("no new photos are needed")
+            for digest in {self._vault.put(tx, "photo", photo) for photo in photos}:
+                tx.execute(opt_out_photos.insert().values(opt_out_id=row.id, sha256=digest))
+            tx.execute(
+                opt_outs.update().where(_O.id == row.id).values(
+                    state="received", problem="", received_at=self._journal.clock(),
+                    decided_at=None,
+                )
+            )  # fmt: skip
+            self._log(tx, Kind.OPT_OUT_RECEIVED, row.subject_id, row.subject_id, "renewal")
+
+    def outdated(self, actor: Account, model: str) -> tuple[Outdated, ...]:
+        """Every entry that `model` did not make, the oldest first; with "" as model those whose
+        people were asked to renew them."""
+        actor.require("reviewer", "steward", "admin")
+        which = never_me.c.model != model if model else never_me.c.renewal_asked_at.is_not(None)
+        chosen = sa.select(never_me, _O.id.label("opt_out")).outerjoin(
+            opt_outs, _O.subject_id == never_me.c.subject_id
+        )
+        with self._journal.database.read() as tx:
+            rows = tx.execute(chosen.where(which).order_by(never_me.c.added_at)).all()
+            return tuple(self._outdated(tx, row) for row in rows)
+
+    def ask_to_renew(self, model: str) -> int:
+        """Have everybody told, once, whose entry `model` did not make; how many. Where the
+        installation went back to a model, what it made is no longer outdated."""
+        other = sa.and_(never_me.c.model != model, never_me.c.renewal_asked_at.is_(None))
+        again = sa.and_(never_me.c.model == model, never_me.c.renewal_asked_at.is_not(None))
+        with self._journal.database.read() as tx:
+            if tx.execute(sa.select(never_me.c.id).where(sa.or_(other, again))).first() is None:
+                return 0
+        now = self._journal.clock()
+        with self._journal.writing() as tx:
+            rows = tx.execute(sa.select(never_me).where(other)).all()
+            for row in rows:
+                tell(tx, row.subject_id, "", "never_me.renew", now)
+                entry = self._journal.event(
+                    Kind.OPT_OUT_RENEWAL, SYSTEM, subject=row.subject_id,
+                    facts=(("face_model", row.model),),
+                )  # fmt: skip
+                self._journal.append(tx, entry)
+            tx.execute(never_me.update().where(other).values(renewal_asked_at=now))
+            tx.execute(never_me.update().where(again).values(renewal_asked_at=None))
+        return len(rows)
+
     def listed(self, actor: Account, state: str = "received") -> tuple[OptOut, ...]:
         """Requests in a state, the oldest first."""
         actor.require("reviewer", "steward", "admin")
@@ -119,13 +192,17 @@ class OptOuts:
         """A photo of a request, for the reviewer who decides on it."""
         actor.require("reviewer")
         chosen = sa.select(_P.sha256).where(_P.opt_out_id == opt_out_id, _P.sha256 == sha256)
-        with self._journal.database.read() as tx:
+        whose = sa.select(_O.subject_id).where(_O.id == opt_out_id)
+        with self._journal.writing() as tx:
             if tx.execute(chosen).first() is None:
                 raise NotFoundError("there is no such photo")
+            subject = tx.execute(whose).scalar_one()
+            self._log(tx, Kind.LOG_READ, actor.user_id, subject, "photo")
         return self._vault.get(sha256)
 
     def decide(self, actor: Account, opt_out_id: str, yes: bool) -> None:
-        """Yes: the worker makes the template next. No: everything about it is forgotten."""
+        """Yes: the worker makes the template next. No: everything about it is forgotten; of a
+        renewal the new photos alone, and the entry stays as it was."""
         actor.require("reviewer")
         photos: tuple[str, ...] = ()
         with self._journal.writing() as tx:
@@ -136,6 +213,9 @@ class OptOuts:
                 raise ConflictError(f"the request is {row.state} already")
             if yes:
                 self._set(tx, row, "approved", actor.user_id)
+            elif self._stands(tx, row.subject_id):
+                why = "the new photos were not surely of you"
+                photos = self._close(tx, row, "listed", actor.user_id, why)
             else:
                 photos = self._close(tx, row, "declined", actor.user_id)
                 self._forget(tx, row)
@@ -165,8 +245,10 @@ class OptOuts:
             if row is None:
                 return
             if template is None:
-                self._close(tx, row, "declined", SYSTEM, problem)
+                state = "listed" if self._stands(tx, row.subject_id) else "declined"
+                self._close(tx, row, state, SYSTEM, problem)
             else:
+                tx.execute(never_me.delete().where(never_me.c.subject_id == row.subject_id))
                 self._likenesses.list_never_me(tx, row.subject_id, template)
                 self._close(tx, row, "listed", SYSTEM)
         self._vault.drop(photos)
@@ -185,6 +267,42 @@ class OptOuts:
         return len(rows)
 
     # -------------------------------------------------------------------------------------------
+
+    def _check_photos(self, photos: Sequence[bytes]) -> None:
+        if not 1 <= len(photos) <= MOST_PHOTOS:
+            raise InputError(f"add 1 to {MOST_PHOTOS} photos")
+        for photo in photos:
+            self._vault.check("photo", photo)
+            picture_size(photo)
+
+    @staticmethod
+    def _asked(tx: sa.Connection, subject_id: str) -> datetime | None:
+        """When this person was asked to renew their entry."""
+        asked = never_me.c.renewal_asked_at
+        found: datetime | None = tx.execute(
+            sa.select(asked).where(never_me.c.subject_id == subject_id, asked.is_not(None))
+        ).scalar()
+        return found
+
+    @staticmethod
+    def _stands(tx: sa.Connection, subject_id: str) -> bool:
+        """Is this person on the list? What they send then is a renewal, whatever became of the
+        asking: no answer to it takes them off."""
+        listed = sa.select(never_me.c.id).where(never_me.c.subject_id == subject_id)
+        return tx.execute(listed.limit(1)).first() is not None
+
+    def _outdated(self, tx: sa.Connection, row: Any) -> Outdated:
+        contact = self._subjects.contact(tx, row.subject_id)
+        return Outdated(
+            entry_id=row.id,
+            opt_out_id=row.opt_out or "",
+            name=self._subjects.name(tx, row.subject_id),
+            contact=contact,
+            written=is_mail(contact),
+            model=row.model,
+            added_at=row.added_at,
+            asked_at=row.renewal_asked_at,
+        )
 
     def _crowded(self, source: str) -> bool:
         """Do too many wait? Raises ConflictError when one address asked too often today."""
@@ -244,6 +362,7 @@ class OptOuts:
             problem=row.problem,
             received_at=row.received_at,
             decided_at=row.decided_at,
+            renewal_asked_at=self._asked(tx, row.subject_id),
         )
 
     def _log(self, tx: sa.Connection, kind: Kind, actor: str, subject: str, why: str = "") -> None:

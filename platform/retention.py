@@ -93,9 +93,13 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule("Videos under a withdrawn consent, and those taken down",
          lambda s: "locked away at once, deleted within 48 hours; what a takedown request alone "
          "locked away waits for a person's decision first",
-         "the file is deleted; its number and digest stay, so that a copy can still be recognised",
-         _outputs),
-    Rule("Other videos", _days("output_days", "after their release"), "the file is deleted", None),
+         "the file is deleted, with the still, the sound and the movement beside it, the small "
+         "picture on the person's page and the fingerprint of what it shows; its number, digest "
+         "and credential stay, so that a copy can still be recognised", _outputs),
+    Rule("Other videos", _days("output_days", "after their release"), "the same", None),
+    Rule("The credentials that were signed (manifests): digests, times, places in the log",
+         lambda s: "as long as copies may be found", "nothing: they name and show nobody, and "
+         "a copy that lost its credential is recognised by them", None),
     Rule("Photos and sound clips of a request", _days("upload_days", "after it ended"),
          "file, row and the file's own key are deleted", _uploads),
     Rule("An invitation that came to nothing: name, contact, photos, recording",
@@ -114,6 +118,9 @@ RULES: Final[tuple[Rule, ...]] = (
          "erased with their key", _opt_outs),
     Rule("Notices to subjects", lambda s: "30 days", "the rows are deleted",
          lambda s: s.notifications.forget()),
+    Rule("Which browsers an account was used from, as a digest of a cookie",
+         lambda s: "a year; where its invitation was redeemed, as long as the account",
+         "the rows are deleted", lambda s: s.invitations.forget()),
     Rule("The log's encrypted payloads", lambda s: "as long as the person they are about is known",
          "their key is destroyed with the person's; the log's leaves stay and name nobody", None),
     Rule("Files that nothing refers to", lambda s: "one hour", "the file is deleted",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -15,7 +16,7 @@ import sqlalchemy as sa
 
 from primafacie.audit.entry import Kind, Outcome
 from primafacie.platform.accounts import Account
-from primafacie.platform.capture import least_photos
+from primafacie.platform.capture import DOCUMENTS, least_photos
 from primafacie.platform.challenge import Challenge
 from primafacie.platform.consent_book import (
     BOTH,
@@ -28,6 +29,7 @@ from primafacie.platform.consent_book import (
     fresh_token,
 )
 from primafacie.platform.errors import AccessError, ConflictError, InputError, NotFoundError
+from primafacie.platform.four_eyes import require_apart
 from primafacie.platform.journal import SYSTEM
 from primafacie.platform.likenesses import FaceGate, not_anew
 from primafacie.platform.outbox import tell
@@ -46,15 +48,18 @@ from primafacie.safeguards.consent import ConsentRecord, ConsentState, SubjectKi
 from primafacie.safeguards.errors import ConsentError, FaceError
 from primafacie.safeguards.face import DENY, MATCH, FaceTemplate
 from primafacie.safeguards.liveness import Finding
+from primafacie.safeguards.provenance.label import AI_GENERATED
 
 LONGEST_IDLE: Final = timedelta(days=3 * 365)  # after that no biometric data may be kept
-ATTACHED: Final = ("id-check", "written-release", "witness", "provenance")
+ATTACHED: Final = ("id-check", "written-release", "witness", "provenance", *DOCUMENTS)
 _READERS: Final = ("steward", "reviewer", "auditor", "admin")
 _C = consents.c
 _S = ConsentState
 _REFUSED: Final = "no template was made"
 LEAST_NOTE: Final = 20  # characters of a reviewer's own words on an open question
-NOBODY_ALIVE: Final = (SubjectKind.SYNTHETIC, SubjectKind.ARTWORK)
+NOBODY_ALIVE: Final = (SubjectKind.SYNTHETIC, SubjectKind.ARTWORK, SubjectKind.DECEASED)
+#: Whoever cannot speak for themselves and was one day alive needs two pairs of eyes.
+TWO_REVIEWERS: Final = (SubjectKind.ARTWORK, SubjectKind.DECEASED)
 
 
 class Review(Recordings):
@@ -67,6 +72,8 @@ class Review(Recordings):
     ) -> tuple[ConsentView, str]:
         """A draft and the text of its one-time link, which is shown once."""
         actor.require("steward")
+        if offer.kind in (SubjectKind.SYNTHETIC, SubjectKind.ARTWORK):
+            offer = replace(offer, photo_mode="registered", label=offer.label or AI_GENERATED)
         offer.check(self._tools.settings)
         if not 1 <= len(display_name.strip()) <= 120 or len(contact) > 200:
             raise InputError("a name has 1 to 120 characters, a contact at most 200")
@@ -132,7 +139,7 @@ class Review(Recordings):
             if row.held_by not in (HOUSE, BOTH):
                 raise AccessError("the subject paused this consent; only the subject resumes it")
             if actor.user_id != self._holder(tx, row):
-                self._second_person(actor, row)
+                self.second_person(actor, row)
             self._let_go(tx, row, HOUSE, actor.user_id)
         return self.show(actor, consent_id)
 
@@ -161,7 +168,7 @@ class Review(Recordings):
         actor.require("reviewer")
         with self._journal.writing() as tx:
             row = self._draft_row(tx, consent_id)
-            self._second_person(actor, row)
+            self.second_person(actor, row)
             self._void(tx, consent_id)
             tx.execute(consents.update().where(_C.id == consent_id).values(witness=actor.user_id))
             self._log(tx, row, Kind.CONSENT_DRAFT, actor.user_id, why=("witnessed",))
@@ -202,7 +209,7 @@ class Review(Recordings):
             if row.state != _S.UNDER_REVIEW:
                 raise ConflictError(f"the consent is {row.state}, not under review")
             record, _ = self._tools.likenesses.record(tx, row)  # raises unless both signed
-            self._second_person(actor, row)
+            self.second_person(actor, row)
             enrolled = sa.select(templates.c.model).where(
                 templates.c.consent_id == row.id, templates.c.version == row.version
             )
@@ -212,7 +219,14 @@ class Review(Recordings):
                 raise ConflictError("look at all the evidence before you put the consent in force")
             kept = self._found(tx, row, row.challenge.get("video", ""))
             found = _check_recording(row, record, note, kept)
-            if not self._enough_eyes(tx, row, actor):
+            _check_estate(record, note)
+            stated = self._stated(tx, row)
+            if stated and len(note.strip()) < LEAST_NOTE:
+                raise ConflictError(
+                    "nothing but a statement says that the picture shows nobody alive: note how "
+                    f"you checked it, in at least {LEAST_NOTE} characters"
+                )
+            if not self._enough_eyes(tx, row, actor, stated):
                 return self._view(tx, row)
             self._move(
                 tx, row, _S.ACTIVE, Kind.CONSENT_ACTIVATED, actor.user_id,
@@ -222,13 +236,36 @@ class Review(Recordings):
             )  # fmt: skip
         return self.show(actor, consent_id)
 
-    def _enough_eyes(self, tx: sa.Connection, row: Any, actor: Account) -> bool:
-        """Note that this reviewer said yes; are they enough now? Whoever cannot speak for
-        themselves and was one day alive (a painted sitter) needs two."""
+    @staticmethod
+    def _origin(row: Any, files: Sequence[Any], documents: Sequence[bytes]) -> str:
+        """Where the pictures of nobody come from: `redrawn` where this program draws each of them
+        again, byte for byte, from the evidence; else `stated`. "" for everybody else."""
+        kind = Offer.kept(row.offer).kind
+        if kind not in (SubjectKind.SYNTHETIC, SubjectKind.ARTWORK):
+            return ""
+        photos = [f.sha256 for f in files if f.kind == "photo"]
+        from primafacie.platform.drawn import redrawn  # loads what draws
+
+        drawn = kind == SubjectKind.SYNTHETIC and any(redrawn(d, photos) for d in documents)
+        return "redrawn" if drawn else "stated"
+
+    def _stated(self, tx: sa.Connection, row: Any) -> bool:
+        """Does a person's word alone say that these pictures show nobody alive? The log tells what
+        the worker found when it enrolled this version."""
+        if Offer.kept(row.offer).kind not in (SubjectKind.SYNTHETIC, SubjectKind.ARTWORK):
+            return False
+        moves = consent_moves.c
+        newest = sa.select(moves.log_index).where(moves.consent_id == row.id)
+        index = tx.execute(newest.order_by(moves.epoch.desc()).limit(1)).scalar_one()
+        return self._journal.log.leaf(tx, index).fact("origin") != "redrawn"
+
+    def _enough_eyes(self, tx: sa.Connection, row: Any, actor: Account, stated: bool) -> bool:
+        """Note that this reviewer said yes; are they enough now?"""
         said = consent_approvals.c
         here = (said.consent_id == row.id, said.version == row.version)
         earlier = set(tx.execute(sa.select(said.reviewer).where(*here)).scalars())
         if actor.user_id not in earlier:
+            require_apart(tx, actor.user_id, *earlier)
             tx.execute(
                 consent_approvals.insert().values(
                     consent_id=row.id, version=row.version, reviewer=actor.user_id,
@@ -236,7 +273,7 @@ class Review(Recordings):
                 )
             )  # fmt: skip
         eyes = len(earlier | {actor.user_id})
-        if eyes >= (2 if Offer.kept(row.offer).kind == SubjectKind.ARTWORK else 1):
+        if eyes >= (2 if stated or Offer.kept(row.offer).kind in TWO_REVIEWERS else 1):
             return True
         self._log(tx, row, Kind.CONSENT_APPROVED, actor.user_id)
         return False
@@ -268,7 +305,7 @@ class Review(Recordings):
         with self._journal.writing() as tx:
             row, other = self._row(tx, consent_id), self._row(tx, other_id)
             for one in (row, other):
-                self._second_person(actor, one)
+                self.second_person(actor, one)
                 if Offer.kept(one.offer).kind in NOBODY_ALIVE:
                     raise ConflictError("only living people give two consents")
             self._tools.likenesses.link(tx, row.subject_id, other.subject_id, actor.user_id)
@@ -289,7 +326,7 @@ class Review(Recordings):
         with self._journal.writing() as tx:
             row, other = self._row(tx, consent_id), self._row(tx, other_id)
             for one in (row, other):
-                self._second_person(actor, one)
+                self.second_person(actor, one)
             if not self._tools.likenesses.unlink(tx, row.subject_id, other.subject_id):
                 raise ConflictError("nobody found these two to be the same person")
             self._tell_both(tx, (row, other), actor, "not_same_person")
@@ -304,7 +341,7 @@ class Review(Recordings):
         actor.require("reviewer")
         with self._journal.writing() as tx:
             row = self._row(tx, consent_id)
-            self._second_person(actor, row)
+            self.second_person(actor, row)
             self._move(
                 tx, row, _S.REJECTED, Kind.CONSENT_REJECTED, actor.user_id,
                 out=Outcome.DENY, note=note, reviewer=actor.user_id,
@@ -341,10 +378,16 @@ class Review(Recordings):
         )
 
     def photo(self, actor: Account, consent_id: str, sha256: str) -> bytes:
-        """A registered photo, for those who may see the consent."""
+        """A registered photo, for those who may see the consent, and for researchers only while it
+        is in force. The log has whose it was before it leaves."""
         view = self.show(actor, consent_id)
-        if sha256 not in {p.sha256 for p in view.photos}:
+        seen = self._may_see(actor, view, (_S.ACTIVE,))
+        if not seen or sha256 not in {p.sha256 for p in view.photos}:
             raise NotFoundError("there is no such photo")
+        with self._journal.writing() as tx:
+            row = self._row(tx, consent_id)
+            self._log(tx, row, Kind.LOG_READ, actor.user_id, why=("photo",),
+                      payload={"sha256": sha256})  # fmt: skip
         return self._tools.vault.get(sha256)
 
     def current_receipt(self, actor: Account, consent_id: str) -> ReceiptFile:
@@ -371,9 +414,11 @@ class Review(Recordings):
         with self._journal.database.read() as tx:
             row = self._row(tx, consent_id)
             files = self._files(tx, row.id)
-        template, problem = None, ""
+        template, problem, origin = None, "", ""
         try:
             photos = [self._tools.vault.get(f.sha256) for f in files if f.kind == "photo"]
+            said = [self._tools.vault.get(f.sha256) for f in files if f.kind == "provenance"]
+            origin = self._origin(row, files, said)
             template = face.enrol(photos, least_photos(Offer.kept(row.offer).kind))
             problem = self._neighbours(row.subject_id, Offer.kept(row.offer).kind, template)
             self._look_again(row, files, template, face)
@@ -390,6 +435,7 @@ class Review(Recordings):
             self._move(
                 tx, row, _S.UNDER_REVIEW, Kind.CONSENT_CAPTURED, SYSTEM,
                 why=("enrolled" if template else "not_enrolled",), note=problem,
+                facts=(("origin", origin),) if origin else (),
                 enrolment=problem,
             )  # fmt: skip
         return problem
@@ -449,7 +495,7 @@ class Review(Recordings):
 
     def _neighbours(self, subject_id: str, kind: str, template: FaceTemplate) -> str:
         likenesses, model = self._tools.likenesses, template.model
-        if any(t.distance(template.vector, model) <= DENY for t in likenesses.never_me(model)):
+        if any(template.near(listed) <= DENY for listed in likenesses.never_me(model)):
             return f"{_REFUSED}; somebody like this asked never to be animated"
         known = {subject_id, *likenesses.same_person(subject_id)}
         near = [o for o, t in likenesses.reviewed(model)
@@ -542,23 +588,18 @@ class Review(Recordings):
             row = self._row(tx, consent_id)
             self._move(tx, row, new, kind, actor.user_id, why=why, note=note, **values)
 
-    def _second_person(self, actor: Account, row: Any) -> None:
-        """Four eyes: raise AccessError unless this reviewer asked for nothing here."""
-        offer = Offer.kept(row.offer)
-        part = {row.steward, *offer.requesters}
-        for project_id in offer.projects:
-            part |= self._tools.projects.get(project_id).people
-        if actor.user_id in part:
-            raise AccessError("a second person, who asked for nothing here, must decide this")
-        if actor.has("steward"):
-            raise AccessError("whoever can draft consents cannot review them; use two accounts")
-
-    def _may_see(self, actor: Account, view: ConsentView) -> bool:
-        if actor.has(*_READERS) or actor.user_id in view.requesters:
+    def _may_see(
+        self, actor: Account, view: ConsentView, states: Sequence[str] = (_S.ACTIVE, _S.SUSPENDED)
+    ) -> bool:
+        """The house sees all; researchers see a person only while their consent stands."""
+        if actor.has(*_READERS):
             return True
-        return any(
-            actor.user_id in self._tools.projects.get(project_id).people
-            for project_id in view.projects
+        return view.state in states and (
+            actor.user_id in view.requesters
+            or any(
+                actor.user_id in self._tools.projects.get(project_id).people
+                for project_id in view.projects
+            )
         )
 
     def _receipt(self, row: Any, token: str) -> ReceiptFile:
@@ -592,6 +633,15 @@ def _check_recording(
             f"there, in at least {LEAST_NOTE} characters"
         )
     return (("recording", verdict),)
+
+
+def _check_estate(record: ConsentRecord, note: str) -> None:
+    """Raises ConflictError unless the note says what the documents of an estate showed."""
+    if record.subject_kind == SubjectKind.DECEASED and len(note.strip()) < LEAST_NOTE:
+        raise ConflictError(
+            "note what the documents show: that the person has died, who may decide, and how you "
+            f"compared the names, in at least {LEAST_NOTE} characters"
+        )
 
 
 def _untouched_since(moment: datetime) -> sa.ColumnElement[bool]:

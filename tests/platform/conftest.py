@@ -22,12 +22,15 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from primafacie.audit import dsse
+from primafacie.audit.digest import sha256_hex
+from primafacie.audit.entry import Kind, LogEntry, Outcome
 from primafacie.generator.controls import Controls
 from primafacie.platform.accounts import Account
 from primafacie.platform.consents import Choices, ConsentView, Offer, ReceiptFile
 from primafacie.platform.requests import RequestView, Submission
 from primafacie.platform.settings import Settings
 from primafacie.platform.wiring import Services
+from primafacie.safeguards.asset import AssetNumber, AssetRecord
 from primafacie.safeguards.errors import FaceError
 from primafacie.safeguards.face import FaceTemplate
 from primafacie.safeguards.liveness import MOVES, Finding, Footage
@@ -92,6 +95,7 @@ class Faces:
             "portraits": np.full((8, 128), 0.1, np.float32), "words": tuple(words),
             "voice": Voiceprint(12.0, "voice@" + "1" * 64, np.eye(256, dtype=np.float32)[0]),
             "trace": dice.normal(size=(160, 3)).astype(np.float32),
+            "turned": np.full((3, 128), 0.1, np.float32),
         }  # fmt: skip
         return Footage(**(good | self.seen))
 
@@ -231,6 +235,33 @@ class House:
             self.researcher, self.submission(consent_id, **changes)
         )
 
+    def release(self, consent_id: str, *, movement: bytes = b"", **asked: Any) -> RequestView:
+        """A released video, by the queue's own steps; the request's view."""
+        s, view = self.services, self.submit(consent_id, **asked)
+        request = s.queue.claim("w", "cpu")
+        assert request is not None and request.rid == view.rid
+        consent = s.likenesses.find(consent_id)
+        assert consent is not None
+        said: dict[str, Any] = {
+            "rid": view.rid, "at": self.watch(), "actor": request.requester_id,
+            "subject": consent.record.subject_id, "out": Outcome.ALLOW,
+        }  # fmt: skip
+        s.queue.record(LogEntry(Kind.PERMIT_ISSUED, **said))
+        film = b"a film " + view.rid.encode()
+        s.vault.staged(request.rid, request.claim).write_bytes(film)
+        self.seed += 1
+        number, digest = AssetNumber(self.seed + 1000), sha256_hex(film)
+        record = AssetRecord(
+            number, view.rid, digest, digest, consent_id, "active", -1, b"", "",
+            fingerprint=b"small pictures of the person",
+        )  # fmt: skip
+        facts = (("asset", f"{number:014x}"), ("file_sha256", digest), ("manifest_sha256", digest))
+        facts += (("motion_sha256", sha256_hex(movement)),) if movement else ()
+        s.queue.release(
+            request, consent.epoch, record, LogEntry(Kind.OUTPUT_RELEASED, facts=facts, **said)
+        )
+        return s.requests.show(self.researcher, view.rid)
+
 
 PEOPLE = {
     "admin": ("admin",),
@@ -308,6 +339,16 @@ def house(watch: Watch, furnished: Path) -> Iterator[House]:
         built = enter(folder, watch)
         yield built
         built.services.close()
+
+
+@pytest.fixture(scope="module")
+def shared_house(furnished: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """One house for all tests of a file that leave nothing behind."""
+    folder = tmp_path_factory.mktemp("shared") / "house"
+    shutil.copytree(furnished, folder)
+    built = enter(folder, Watch())
+    yield built
+    built.services.close()
 
 
 @pytest.fixture

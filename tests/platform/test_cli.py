@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from primafacie.generator.controls import PoseKey
 from primafacie.platform import cli
 from primafacie.platform.errors import (
     AccessError,
@@ -103,12 +104,13 @@ def test_doctor_answers_in_one_json_document(run: Any) -> None:
 
 
 def test_users_and_tokens_are_made_at_the_machine(run: Any, tmp_path: Path) -> None:
-    code, out, _ = run(
-        "user", "add", "--email", "n@example.org", "--name", "N", "--role", "auditor", "--json"
-    )
-    password = json.loads(out)["password"]
     file = tmp_path / "password"
-    file.write_text(password + "\n")
+    file.write_text("a long and friendly password\n")
+    code, out, _ = run(
+        "user", "add", "--email", "n@example.org", "--name", "N", "--role", "auditor",
+        "--password-file", str(file), "--json",
+    )  # fmt: skip
+    assert code == 0
     code, out, _ = run(
         "user", "token", "--email", "n@example.org", "--scope", "audit",
         "--password-file", str(file), "--json",
@@ -121,6 +123,43 @@ def test_users_and_tokens_are_made_at_the_machine(run: Any, tmp_path: Path) -> N
     code, out, _ = run("user", "token", "--email", "n@example.org", "--scope", "audit",
                        "--password-file", str(file))  # fmt: skip
     assert code == 3 and out == ""
+
+
+def test_people_are_invited_at_the_machine(run: Any, house: Any) -> None:
+    code, out, _ = run(
+        "user", "add", "--email", "n@example.org", "--name", "N", "--role", "reviewer", "--json"
+    )
+    made = json.loads(out)
+    assert code == 0 and made["link"].startswith("http://localhost:8000/join/")
+    assert made["roles"] == ["reviewer"] and "password" not in made  # one admin: none to agree
+    code, out, _ = run("user", "list", "--json")
+    (new,) = [a for a in json.loads(out)["accounts"] if a["email"] == "n@example.org"]
+    assert not new["joined"]
+    code, out, _ = run("user", "again", "n@example.org", "--json")
+    assert code == 0 and json.loads(out)["link"] != made["link"]
+    assert run("user", "again", "nobody@example.org")[0] == 3
+
+
+def test_an_admin_who_left_is_locked_out_at_the_machine(run: Any, house: Any) -> None:
+    who = house.admin.user_id
+    assert run("user", "close", who)[0] == 0
+    assert house.kinds[-1] == "user.suspended"
+    assert not house.services.accounts.get(who).active
+    code, out, _ = run("user", "open", house.admin.email, "--json")
+    assert code == 0 and json.loads(out)["active"] is True
+    assert house.services.accounts.get(who).active
+    assert run("user", "close", "nobody@example.org")[0] == 3
+    assert house.kinds[-1] == "http.request"
+
+
+@pytest.mark.parametrize("what", ["user list", "audit tiles"])
+def test_what_the_operator_reads_is_logged_first(
+    run: Any, house: Any, tmp_path: Path, what: str
+) -> None:
+    before = len(house.kinds)
+    more = [str(tmp_path / "tiles")] if "tiles" in what else []
+    assert run(*what.split(), *more)[0] == 0
+    assert house.kinds[before] == "operator.acted"
 
 
 class TestTokens:
@@ -388,11 +427,21 @@ def test_a_request_from_the_command_line_waits_in_the_queue(
         "generate", "--photo", str(tmp_path / "photo.png"), "--voice", str(tmp_path / "voice.wav"),
         "--consent", consent_id, "--project", asked.project_id, "--purpose", "research",
         "--queue", "--no-wait", "--token-file", token("researcher", "generate"), "--json",
+        "--emotion", "happy", "--intensity", "0.8", "--amplitude", "1.2", "--distance", "0.9",
+        "--gaze", "-8", "4", "--pose", "0.5", "10", "0", "0", "--pose", "2", "-10", "3", "1",
+        "--region", "pose", "--region", "lips", "--fps", "30",
     )  # fmt: skip
     code, out, _ = run(*arguments)
     assert code == 0 and json.loads(out)["state"] == "queued"
+    kept = house.services.requests.show(house.researcher, json.loads(out)["rid"]).controls
+    assert (kept.emotion, kept.intensity, kept.amplitude, kept.distance, kept.gaze, kept.fps) == (
+        "happy", 0.8, 1.2, 0.9, (-8, 4), 30)  # fmt: skip
+    assert kept.pose == (PoseKey(0.5, 10, 0, 0), PoseKey(2, -10, 3, 1))
+    assert kept.regions == ("pose", "lips")
     assert house.leaves(json.loads(out)["rid"]) == ["request.received"]
     before = len(house.kinds)
     assert run(*arguments, "--size", "7")[0] == 3
-    assert house.kinds[before:] == ["http.request"]
+    assert house.kinds[before:] == ["http.request"] * 2  # asked, and refused
+    assert run(*arguments, "--pose", "1", "90", "0", "0")[0] == 3
+    assert run(*arguments, "--gaze", "nan", "0")[0] == 3
     assert run(*arguments, "--consent", "x")[0] == 3

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from primafacie.audit import dsse
+from primafacie.audit.digest import sha256_hex
 from primafacie.audit.entry import Kind, LogEntry, Outcome
 from primafacie.audit.proof import verify_leaf
 from primafacie.platform.cli.motion import _verdict
@@ -84,26 +85,9 @@ def ada(house: Any) -> Ada:
     return Ada(house)
 
 
-def release(house: Any, consent_id: str, **asked: Any) -> Any:
+def release(house: Any, consent_id: str, *, movement: bytes = b"", **asked: Any) -> Any:
     """A released video, by the queue's own steps; the request's view."""
-    view = house.submit(consent_id, **asked)
-    queue = house.services.queue
-    request = queue.claim("w", "cpu")
-    assert request.rid == view.rid
-    subject = house.services.likenesses.find(consent_id).record.subject_id
-    said = {"rid": view.rid, "at": house.watch(), "actor": request.requester_id,
-            "subject": subject, "out": Outcome.ALLOW}  # fmt: skip
-    queue.record(LogEntry(Kind.PERMIT_ISSUED, **said))
-    house.services.vault.staged(request.rid, request.claim).write_bytes(
-        b"a film " + view.rid.encode()
-    )
-    house.seed += 1
-    number, digest = house.seed + 1000, f"{house.seed:064x}"
-    record = AssetRecord(number, view.rid, digest, digest, consent_id, "active", -1, b"", "")
-    facts = (("asset", f"{number:014x}"), ("file_sha256", digest), ("manifest_sha256", digest))
-    epoch = house.services.likenesses.find(consent_id).epoch
-    queue.release(request, epoch, record, LogEntry(Kind.OUTPUT_RELEASED, facts=facts, **said))
-    return house.services.requests.show(house.researcher, view.rid)
+    return house.release(consent_id, movement=movement, **asked)
 
 
 class TestPause:
@@ -437,7 +421,7 @@ class TestNarrowingReachesWhatWasMade:
                 tx.execute(companions.insert().values(
                     rid=view.rid, kind=kind, sha256=kind[0] * 64, data=b"beside"
                 ))  # fmt: skip
-        assert requests.deliver(house.researcher, view.rid).size
+        assert requests.deliver(house.researcher, view.rid).read()
         ada.change(purposes=("education",))
         asked = (
             lambda: requests.deliver(house.researcher, view.rid),
@@ -458,27 +442,28 @@ class TestNarrowingReachesWhatWasMade:
     def test_an_audience_taken_back_closes_the_video(self, house: Any) -> None:
         ada = Ada(house, offer={"audience": "publication"}, audience="publication")
         made = release(house, ada.id, audience="publication")
-        assert house.services.requests.deliver(house.researcher, made.rid).size
+        assert house.services.requests.deliver(house.researcher, made.rid).read()
         ada.change(audience="internal")
         with pytest.raises(AccessError, match="so wide an audience"):
             house.services.requests.deliver(house.researcher, made.rid)
 
     def test_movement_taken_back_leaves_no_more_and_the_video_stays(self, house: Any) -> None:
         ada = Ada(house, offer={"motion": True}, motion=True)
-        view, requests = release(house, ada.id), house.services.requests
+        view = release(house, ada.id, movement=b"{}")
+        requests = house.services.requests
         number, name = view.asset.asset_number, f"{view.rid}.1.json"
         (house.services.vault.outputs / name).write_bytes(b"{}")
         with house.services.database.write() as tx:
             tx.execute(motions.insert().values(
-                asset_number=number, form="json", sha256="d" * 64, path=name, size=2
+                asset_number=number, form="json", sha256=sha256_hex(b"{}"), path=name, size=2
             ))  # fmt: skip
-        assert requests.motion(house.researcher, view.rid).size == 2
+        assert requests.motion(house.researcher, view.rid).read() == b"{}"
         ada.change(motion=False)
         with pytest.raises(AccessError, match="movement"):
             requests.motion(house.researcher, view.rid)
         shown = requests.show(house.researcher, view.rid).asset
         assert shown.available and shown.motion is None
-        assert requests.deliver(house.researcher, view.rid).size
+        assert requests.deliver(house.researcher, view.rid).read()
 
     def test_a_found_motion_file_says_that_it_is_no_longer_allowed(self) -> None:
         reading: Any = SimpleNamespace(signed=True, whole=True)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from primafacie.audit.entry import Kind
 from primafacie.platform.errors import InputError, SettingsError, UnavailableError
 from primafacie.platform.memory import remember
-from primafacie.platform.wiring import Services
+from primafacie.platform.wiring import Services, _logbook
 from primafacie.safeguards.errors import ConsentError
 
 
@@ -127,6 +129,72 @@ def test_a_permit_spent_twice_is_a_finding(house: Any) -> None:
     assert any("twice" in problem for problem in report.problems)
 
 
+@pytest.mark.parametrize("book", ["ledger", "signatures"])
+def test_a_release_that_stands_in_no_book_of_its_makers_is_a_finding(house: Any, book: str) -> None:
+    """A book that is gone, or cut short, is no book without findings."""
+    view, s = house.release(house.active()[0]), house.services
+    nonce, claim = "ab" * 32, "cd" * 32
+    for kind, fact in (
+        (Kind.PERMIT_ISSUED, ("nonce", nonce)),
+        (Kind.SIGNATURE_MADE, ("tbs_sha256", claim)),
+    ):
+        s.journal.record(s.journal.event(kind, "system", rid=view.rid, facts=(fact,)))
+    books = {"ledger": f"1800000000 {nonce}\n",
+             "signatures": json.dumps({"rid": view.rid, "sha256": claim}) + "\n"}  # fmt: skip
+    for name, text in books.items():
+        place = getattr(s.settings, name)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(text)
+
+    def missed() -> list[str]:
+        return [p for p in s.logbook.verify(None).problems if f"nothing for it: {view.rid}" in p]
+
+    assert missed() == []
+    getattr(s.settings, book).unlink()
+    assert len(missed()) == 1
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_a_signer_elsewhere_is_no_alarm_unless_its_book_is_named(
+    house: Any, tmp_path: Path, named: bool
+) -> None:
+    s, book = house.services, tmp_path / "signer" / "signatures"
+    view = house.release(house.active()[0])
+    more = {"signer_socket": tmp_path / "socket"} | ({"signer_book": book} if named else {})
+    settings = s.settings.model_copy(update=more)
+
+    def verified() -> tuple[bool, bool]:
+        report = _logbook(s.journal, settings).verify(None)
+        found = any(f"signer signed nothing for it: {view.rid}" in p for p in report.problems)
+        return found, bool(report.not_compared)
+
+    assert verified() == ((True, False) if named else (False, True))
+    claim = "cd" * 32
+    s.journal.record(
+        s.journal.event(Kind.SIGNATURE_MADE, "system", rid=view.rid,
+                        facts=(("tbs_sha256", claim),))
+    )  # fmt: skip
+    place = book if named else s.settings.signatures
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text(json.dumps({"rid": view.rid, "sha256": claim}) + "\n")
+    assert verified() == (False, False)
+
+
+def test_a_withdrawal_stands_though_it_cannot_be_signed_at_once(
+    house: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is committed: whoever withdrew is not told that it failed, and what follows is done."""
+    consent_id, token = house.active()
+
+    def full(*_: Any) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(type(house.services.journal.memory), "follow", full)
+    house.services.consents.withdraw(token)
+    assert house.services.consents.show(house.steward, consent_id).state == "withdrawn"
+    assert not house.services.journal.ready(), "and nothing is made until it can be signed"
+
+
 def test_a_row_put_back_by_hand_is_not_believed(house: Any) -> None:
     consent_id, token = house.active()
     house.services.consents.withdraw(token)
@@ -134,3 +202,42 @@ def test_a_row_put_back_by_hand_is_not_believed(house: Any) -> None:
         tx.exec_driver_sql(f"UPDATE consents SET state = 'active' WHERE id = '{consent_id}'")
     with pytest.raises(ConsentError, match="not that of the log"):
         house.services.likenesses.find(consent_id)
+
+
+REVIVED = ("consents", "consent_versions", "consent_moves", "templates", "subjects",
+           "challenge_checks")  # fmt: skip
+
+
+def require_not_revived(house: Any, consent_id: str) -> None:
+    """Nobody believes the rows, and the audit says so."""
+    with pytest.raises(ConsentError, match="not that of the log"):
+        house.services.likenesses.find(consent_id)
+    report = house.services.logbook.verify(None)
+    assert not report.ok
+    assert f"the state of consent {consent_id} is not the one" in report.problems[0]
+
+
+def test_only_the_rows_of_a_withdrawn_consent_put_back_revive_nothing(house: Any) -> None:
+    consent_id, token = house.active()
+    with house.services.database.read() as tx:
+        kept = {name: tx.exec_driver_sql(f"SELECT * FROM {name}").all() for name in REVIVED}
+    house.services.consents.withdraw(token)
+    with house.services.database.write() as tx:
+        tx.exec_driver_sql("PRAGMA defer_foreign_keys=ON")
+        for name, rows in kept.items():
+            tx.exec_driver_sql(f"DELETE FROM {name}")
+            for row in rows:
+                marks = ", ".join("?" * len(row))
+                tx.exec_driver_sql(f"INSERT INTO {name} VALUES ({marks})", tuple(row))
+    require_not_revived(house, consent_id)
+
+
+def test_a_pause_undone_by_deleting_its_move_revives_nothing(house: Any) -> None:
+    consent_id, token = house.active()
+    house.services.consents.pause(token)
+    with house.services.database.write() as tx:
+        tx.exec_driver_sql(
+            "DELETE FROM consent_moves WHERE epoch = (SELECT max(epoch) FROM consent_moves)"
+        )
+        tx.exec_driver_sql("UPDATE consents SET state = 'active', epoch = epoch - 1, held_by = ''")
+    require_not_revived(house, consent_id)

@@ -17,8 +17,10 @@ OTHER: dict[str, Any] = {
     "requesters": ("a", "b", "c"), "projects": (), "audience": "public", "max_seconds": 7,
     "max_side": 333, "max_outputs": 3, "max_per_day": 2, "languages": ("fr",),
     "photo_mode": "matched", "photos": ("0" * 64,), "voice_source": "clips",
+    "label_position": "top-left", "caption": "end",
     "voices": ("1" * 64,), "label": "AI", "not_before": "2020-01-01T00:00:00Z",
     "not_after": "2021-01-01T00:00:00Z", "liveness": 2, "evidence": (), "motion": True,
+    "strict": True, "estate": "child",
 }  # fmt: skip
 
 
@@ -43,10 +45,15 @@ def test_whatever_changes_what_is_allowed_changes_the_words(record: ConsentRecor
     [
         ({"photo_mode": "matched"}, "any other photo in which the system is sure"),
         ({"voice_source": "synthetic"}, "a synthetic voice, which is not yours"),
-        ({"label": ""}, "nothing that can be seen"),
-        ({"label": "AI-generated"}, "“AI-generated”, along the lower edge"),
+        ({"label": ""}, "AI-generated; it may be left out of a video for the research group"),
+        ({"label": "AI-generated"}, "“AI-generated”, along the lower edge unless the requester"),
+        ({"label": "AI-made", "label_position": "top-left"}, "“AI-made”, top left"),
+        ({"label": "", "label_position": "bottom"}, "that it is AI-generated, bottom"),
+        ({"caption": "both"}, "the first and the last three seconds"),
         ({"audience": "public"}, "anybody"),
         ({"motion": True}, "Movement can drive other faces"),
+        ({"strict": True}, "each time a reviewer, who did not ask for the video, compares"),
+        ({"estate": "executor"}, "for an estate, as executor"),
     ],
 )
 def test_the_words_name_it(record: ConsentRecord, change: dict[str, Any], says: str) -> None:

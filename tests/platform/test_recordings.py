@@ -249,6 +249,28 @@ def test_the_gallery_is_built_anew_when_somebody_leaves(house: Any, draft: Any) 
     assert not likenesses.gallery(faces.model).rows
 
 
+def test_the_gallery_opens_each_template_once_and_forgets_who_left(
+    house: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, token = house.active()
+    two, _ = house.active()
+    likenesses, subjects = house.services.likenesses, house.services.subjects
+    model = house.faces().model
+    opened: list[str] = []
+    known = subjects.open_by
+    monkeypatch.setattr(
+        type(subjects), "open_by",
+        lambda self, wrapped, subject, *rest: opened.append(subject)
+        or known(wrapped, subject, *rest),
+    )  # fmt: skip
+    assert len(likenesses.gallery(model).rows) == 2 and len(opened) == 2
+    three, _ = house.active()
+    assert len(likenesses.gallery(model).rows) == 3 and len(opened) == 3, "the new one alone"
+    house.services.consents.withdraw(token)
+    assert len(likenesses.gallery(model).rows) == 2 and len(opened) == 3
+    assert {consent for consent, *_ in likenesses._opened} == {two, three}, one
+
+
 def _silent() -> Any:
     from primafacie.safeguards.speaker import Voiceprint
 

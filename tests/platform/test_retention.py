@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from primafacie.platform.errors import LinkError, NotFoundError
 from primafacie.platform.retention import RULES, enforce, schedule
+from primafacie.platform.tables import assets, thumbnails
 
 
 def test_the_page_shows_every_rule_there_is(house: Any) -> None:
@@ -85,3 +87,33 @@ def test_a_rule_that_cannot_be_kept_to_does_not_stop_the_others(
     done = enforce(house.services)
     kept = {rule.what for rule in RULES if rule.job is not None}
     assert kept - set(done) == {"Who asked to have a video taken down, and what they wrote"}
+
+
+@pytest.mark.parametrize("end", ["withdrawal", "takedown", "age"])
+def test_no_small_picture_of_the_person_outlives_the_video(house: Any, end: str) -> None:
+    consent_id, token = house.active()
+    view, s = house.release(consent_id), house.services
+    with s.database.write() as tx:
+        tx.execute(thumbnails.insert().values(
+            asset_number=view.asset.asset_number, consent_id=consent_id, jpeg_ct=b"sealed",
+            added_at=house.watch(),
+        ))  # fmt: skip
+    match end:
+        case "withdrawal":
+            s.consents.withdraw(token)
+        case "takedown":
+            with s.journal.writing() as tx:
+                s.assets.quarantine(tx, assets.c.rid == view.rid, house.reviewer.user_id, "upheld")
+        case "age":
+            house.watch.move(days=s.settings.output_days, seconds=1)
+    enforce(s)
+    with s.database.read() as tx:
+        kept = tx.execute(sa.select(assets.c.deleted_at, assets.c.fingerprint)).one()
+        assert kept.deleted_at and kept.fingerprint == b""
+        assert tx.execute(sa.select(thumbnails)).all() == []
+
+
+def test_the_page_says_what_stays_of_a_video(house: Any) -> None:
+    told = {what: how for what, _, how in schedule(house.services.settings)}
+    assert "fingerprint" in told["Videos under a withdrawn consent, and those taken down"]
+    assert any("manifests" in what for what in told)

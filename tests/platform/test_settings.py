@@ -152,6 +152,13 @@ class TestProduction:
         with pytest.raises(SettingsError, match="https"):
             Services.open(self.settings(tmp_path, public_url="http://faces.example"))
 
+    @pytest.mark.parametrize("url", ["https://192.0.2.7", "https://[2001:db8::7]:8443"])
+    def test_with_an_address_for_which_no_browser_makes_a_passkey(
+        self, tmp_path: Path, url: str
+    ) -> None:
+        with pytest.raises(SettingsError, match="a name in public_url"):
+            Services.open(self.settings(tmp_path, public_url=url))
+
     def test_with_nothing_that_opens_the_keys(self, tmp_path: Path) -> None:
         with pytest.raises(KeyringError, match="passphrase_file or key_file"):
             Services.open(self.settings(tmp_path, key_file=None))
@@ -191,22 +198,3 @@ class TestProduction:
             pytest.raises(SettingsError, match="sandbox"),
         ):
             services._require_sandbox(Loose())  # type: ignore[arg-type]
-
-    def test_rules_need_two_admins(self, tmp_path: Path) -> None:
-        from primafacie.platform.errors import AccessError, ConflictError
-
-        with Services.open(self.made(tmp_path)) as services:
-            first, second = (
-                services.accounts.add(
-                    None, email=f"{n}@example.org", name=n, password="p" * 12, roles=("admin",)
-                )
-                for n in ("first", "second")
-            )
-            with pytest.raises(ConflictError):
-                services.policies.activate(first)
-            services.policies.propose(first)
-            with pytest.raises(AccessError):
-                services.policies.activate(first)
-            assert services.policies.activated() == ""
-            services.policies.activate(second)
-            assert services.policies.activated() == services.policies.shipped.sha256

@@ -44,7 +44,17 @@ class Road(Gate):
         )  # fmt: skip
         self._people, self._consents, self._policies = s.people, s.likenesses, s.policies.shipped
         self._journal, self._audience = self, "studio-1"
+        self._studio: Any = SimpleNamespace(warm=lambda: None, let_go=lambda: None)
         self.drawn = 0
+        self.shows: Any = lambda own: own  # whom the frames show, by the face of the template
+        self.inspector: Any = SimpleNamespace(model="fake@" + "0" * 64, drawn=self._seen_in)
+
+    def _seen_in(self, frames: Any) -> list[Any]:
+        """What another child sees in the frames that the gate chose."""
+        (consent_id,) = [one.consent_id for one in self._house.services.consents.listed(
+            self._house.steward)]  # fmt: skip
+        own = self._consents.find(consent_id).template.vector
+        return [self.shows(own) for _ in frames]
 
     def _reach(self, point: str) -> None:
         if self._at == point:
@@ -68,7 +78,7 @@ class Road(Gate):
 
     def _perform(self, facts: Any, permit: Any) -> Any:
         self._reach("before the work")
-        return SimpleNamespace(frames=self._watched(facts.request, self._drawing(), FRAMES))
+        return SimpleNamespace(frames=self._watched(facts, self._drawing(), FRAMES))
 
     def _drawing(self) -> Iterator[Any]:
         for _ in range(FRAMES):
@@ -130,6 +140,31 @@ def drive(house: Any, token: str, consent_id: str, at: str, how: str = "withdraw
 @pytest.fixture
 def given(house: Any) -> tuple[str, str]:
     return house.active(voice_source="synthetic")
+
+
+@pytest.mark.parametrize(
+    ("shows", "why"),
+    [
+        (lambda own: own + np.float32(0.05), "does not show the person"),  # 0.57 away
+        (lambda own: None, "does not show the person"),
+    ],
+    ids=["somebody else", "no face"],
+)
+def test_a_studio_that_was_taken_over_and_draws_somebody_else_delivers_nothing(
+    house: Any, given: Any, shows: Any, why: str
+) -> None:
+    consent_id, _ = given
+    view = house.submit(consent_id, voice_synthetic=True)
+    request = house.services.queue.claim("w", "cpu")
+    road = Road(house, "never", lambda: None)
+    road.shows = shows
+    with pytest.raises(GateError, match=why):
+        road.produce(request)
+    assert road.drawn == FRAMES
+    shown = house.services.requests.show(house.researcher, view.rid)
+    assert (shown.state, shown.asset) == ("failed", None)
+    assert house.leaves(view.rid)[-1] == "request.failed"
+    assert not list(house.services.vault.outputs.glob("*.mp4"))
 
 
 def test_without_a_withdrawal_a_video_is_released(house: Any, given: Any) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import json
 import secrets
 import wave
 from collections.abc import Iterator
@@ -125,24 +126,31 @@ class BlindGate:
         ledger.parent.mkdir(exist_ok=True)
         with ledger.open("a") as book:
             book.write(f"1800000000 {request.rid}\n")
+        claim = hashlib.sha256(request.rid.encode()).hexdigest()
+        self._s.queue.record(
+            LogEntry(Kind.SIGNATURE_MADE, facts=(("tbs_sha256", claim),), **said)
+        )
+        with self._s.settings.signatures.open("a") as book:
+            book.write(json.dumps({"rid": request.rid, "sha256": claim}) + "\n")
 
     def _release(self, request: Request, facts: Facts, decision: Allowed) -> Delivery:
         assert facts.consent is not None
         path = self._s.vault.staged(request.rid, request.claim)
-        path.write_bytes(self._film)
-        number, digest = secrets.randbits(55) + 1, hashlib.sha256(self._film).hexdigest()
-        digest = hashlib.sha256(digest.encode() + request.rid.encode()).hexdigest()
+        film = self._film + b"\0\0\0\x28free" + request.rid.encode()  # no two are the same
+        path.write_bytes(film)
+        number, digest = secrets.randbits(55) + 1, hashlib.sha256(film).hexdigest()
         record = AssetRecord(number, request.rid, digest, digest, request.consent_id, "active",
-                             -1, b"", "")  # fmt: skip
+                             -1, b"", "", duration=2.0, width=512, height=512,
+                             fps=25.0)  # fmt: skip
         entry = LogEntry(
             Kind.OUTPUT_RELEASED, request.rid, datetime.now(UTC), actor=request.requester_id,
             subject=facts.consent.record.subject_id, out=Outcome.ALLOW,
             facts=(("asset", f"{number:014x}"), ("decision", decision.decision_id),
-                   ("policy_sha256", decision.policy_sha256)),
+                   ("file_sha256", digest), ("policy_sha256", decision.policy_sha256)),
         )  # fmt: skip
         receipt = self._s.queue.release(request, facts.consent.epoch, record, entry)
         asset = SealedAsset(path, AssetNumber(number), "0" * 32, "urn:c2pa:test", digest, digest,
-                            len(self._film), 2.0, 512, 512, 25.0, 50, datetime.now(UTC),
+                            len(film), 2.0, 512, 512, 25.0, 50, datetime.now(UTC),
                             b"")  # fmt: skip
         return Delivery(asset, receipt)
 

@@ -12,6 +12,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from primafacie.audit.proof import verify_leaf
+from primafacie.platform.tables import assets
 from primafacie.platform.web import access
 
 
@@ -48,7 +49,7 @@ def test_a_program_asks_follows_and_fetches(
     seen = client.get(asked.headers["Location"]).json
     assert seen["state"] == "released" and seen["reasons"] == []
     video = client.get(asked.headers["Location"] + "/video", buffered=True)
-    assert video.data == town.world.film
+    assert video.data.startswith(town.world.film)
     assert client.get(asked.headers["Location"] + "/receipt").status_code == 200
     status = client.get(f"/api/v1/assets/{seen['asset']['asset_number']}/consent")
     assert status.json["consent"] == "active"
@@ -144,6 +145,24 @@ def test_an_auditor_reads_searches_and_proves(
     assert client.get("/api/v1/log/99999999").status_code == 404
     newest = client.get("/api/v1/log/checkpoint").json
     assert newest["size"] > index and newest["text"].startswith(newest["origin"])
+
+
+def test_a_video_that_was_taken_down_is_not_told_as_standing(
+    town: Any, call: Callable[..., FlaskClient], wav: Callable[..., bytes]
+) -> None:
+    """Its consent stays in force all the while: the takedown is of this one video."""
+    client, services = call("researcher", "generate", "read"), town.world.services
+    place = client.post("/api/v1/requests", data=parts(town, wav)).headers["Location"]
+    town.world.work()
+    number = client.get(place).json["asset"]["asset_number"]
+    standing = client.get(f"/api/v1/assets/{number}/consent").json
+    assert standing["called_back_at"] is None
+    with services.journal.writing() as tx:
+        which = assets.c.asset_number == int(number, 16)
+        assert services.assets.quarantine(tx, which, "system", "takedown") == 1
+    told = client.get(f"/api/v1/assets/{number}/consent").json
+    assert told["consent"] == "active" and told["withdrawn_at"] is None
+    assert told["called_back_at"]
 
 
 def test_an_unknown_number_has_no_status(app: Flask) -> None:

@@ -163,11 +163,13 @@ def test_the_steward_sees_the_link_once(town: Any, visit: Callable[..., Any]) ->
         "projects": [town.project.project_id], "purposes": ["research"],
         "purpose_text": "Short clips for a listening study.", "audience": "internal", "days": "90",
         "max_seconds": "10", "photo_mode": "registered", "voice_source": "synthetic",
-        "label": "AI-generated",
+        "label": "AI-generated", "label_position": "top-right", "caption": "start",
     })  # fmt: skip
     (link,) = set(re.findall(r"http://localhost/c/([\w-]{20,})", answer.text))
     assert "Ana Lund, may your face speak?" in visit().get(f"/c/{link}").text
     (consent_id,) = set(re.findall(r"/consents/([0-9a-f]{32})", answer.text))
+    offered = town.world.services.consents.show(town.world.account("steward"), consent_id)
+    assert (offered.label_position, offered.caption) == ("top-right", "start")
     assert link not in browser.get(f"/consents/{consent_id}").text
     again = browser.post(f"/consents/{consent_id}/link")
     assert visit().get(f"/c/{link}").status_code == 410

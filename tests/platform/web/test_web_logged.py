@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from flask import Flask
+from flask import Flask, request
 
 from primafacie.platform.errors import UnavailableError
+from primafacie.platform.logbook import Logbook
 from primafacie.platform.requests import Requests
+from primafacie.platform.web import uploads
 from primafacie.platform.web.app import create_app
 from primafacie.platform.wiring import Services
 
@@ -68,6 +71,92 @@ def test_too_much_is_refused_and_logged(app: Flask, last_entry: Callable[[], Any
     assert facts(last_entry())["status"] == 413
 
 
+def test_a_big_body_sent_where_no_file_is_taken_is_refused(
+    app: Flask, last_entry: Callable[[], Any]
+) -> None:
+    answer = app.test_client().post("/sign-in", data={"email": "a" * 300_000})
+    assert answer.status_code == 413
+    assert facts(last_entry())["status"] == 413
+
+
+def test_every_route_that_takes_a_big_body_exists(app: Flask) -> None:
+    assert set(app.view_functions) >= set(app.config["UPLOADS"])
+
+
+def test_a_route_for_photos_takes_no_film(app: Flask, world: Any) -> None:
+    most = 5 * world.services.settings.max_photo_bytes
+    answer = app.test_client().post(
+        "/never-me", data=b"x", content_type="multipart/form-data; boundary=x",
+        environ_overrides={"CONTENT_LENGTH": str(most + 10**6)},
+    )  # fmt: skip
+    assert answer.status_code == 413
+
+
+class Unread(io.BytesIO):
+    """A body that nobody may read."""
+
+    def read(self, *_: Any) -> bytes:
+        raise AssertionError("the body was read")
+
+    readline = readinto = read  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/c/guess/video", 410), ("/me/guess/photos", 410), ("/never-me/guess/renew", 410),
+     ("/requests/new", 401), ("/api/v1/requests", 401)],
+)  # fmt: skip
+def test_the_body_of_somebody_who_may_not_send_it_is_not_read(
+    app: Flask, path: str, status: int
+) -> None:
+    answer = app.test_client().post(
+        path, input_stream=Unread(), content_length=5_000_000,
+        content_type="multipart/form-data; boundary=x",
+    )  # fmt: skip
+    assert answer.status_code == status
+
+
+def test_strangers_who_fill_the_memory_wait_and_keep_nobody_else_out(
+    app: Flask,
+    visit: Callable[..., Any],
+    last_entry: Callable[[], Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(uploads, "SMALL", 1000)
+    turns, film = app.extensions["upload_turns"], b"x" * 5000
+    taken = [turns[False].acquire(blocking=False) for _ in range(2)]
+    try:
+        answer = visit().post("/verify", {"file": (io.BytesIO(film), "a.mp4")})
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "10")
+        assert last_entry().why == ("busy",)
+        known = visit("researcher").post("/verify", {"file": (io.BytesIO(film), "a.mp4")})
+        assert known.status_code != 503
+    finally:
+        for _ in taken:
+            turns[False].release()
+    assert taken == [True, True]
+    for _ in range(5):  # each turn comes back, whatever became of the request
+        assert visit().client.post(
+            "/verify", data={"file": (io.BytesIO(film), "a.mp4")}
+        ).status_code == 400  # fmt: skip
+
+
+def test_an_upload_in_clear_never_comes_to_the_disk(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def disk(*_: Any, **__: Any) -> Any:
+        raise AssertionError("an upload went to the disk in clear")
+
+    for name in ("TemporaryFile", "SpooledTemporaryFile", "NamedTemporaryFile"):
+        monkeypatch.setattr(f"tempfile.{name}", disk)
+    monkeypatch.setattr("werkzeug.formparser.SpooledTemporaryFile", disk)
+    with app.test_request_context(
+        "/verify", method="POST", data={"file": (io.BytesIO(b"x" * 2_000_000), "face.png")}
+    ):
+        assert len(request.files["file"].stream.read()) == 2_000_000
+        request.environ["wsgi.input"].close()  # the test client's own file
+
+
 def test_a_query_string_is_not_logged(app: Flask, last_entry: Callable[[], Any]) -> None:
     app.test_client().get("/nowhere?password=hunter2")
     assert facts(last_entry())["path"] == "/nowhere"
@@ -111,6 +200,22 @@ def test_a_crash_is_logged_and_tells_nothing(
     answer = browser.get(f"/requests/{town.released}")
     assert answer.status_code == 500
     assert "secret of the house" not in answer.text and "Traceback" not in answer.text
+    assert facts(last_entry())["status"] == 500
+
+
+def test_a_page_of_failure_that_fails_too_is_logged(
+    visit: Callable[..., Any], last_entry: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every page shows the log's state; when asking for it breaks, so does the page of the 500."""
+    browser = visit("researcher")
+
+    def crash(*_: Any, **__: Any) -> None:
+        raise ZeroDivisionError("the secret of the house")
+
+    monkeypatch.setattr(Logbook, "checkpoint", crash)
+    answer = browser.get("/")
+    assert answer.status_code == 500 and "secret of the house" not in answer.text
+    assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
     assert facts(last_entry())["status"] == 500
 
 

@@ -64,7 +64,8 @@ def film(world: Any, town: Any, newsroom: Any) -> Released:
                     out_path=services.vault.staged(request.rid, request.claim),
                 )  # fmt: skip
                 keys = services.keys.mark_keys()[0]
-                sealed = Seal(signer, trust, keys).seal(newsroom.clip(), order)
+                seal = Seal(signer, trust, keys, services.revocations)
+                sealed = seal.seal(newsroom.clip(), order)
             record = AssetRecord(
                 number, request.rid, sealed.file_sha256, sealed.manifest_sha256,
                 request.consent_id, "active", -1, b"", "", fingerprint=sealed.fingerprint,
@@ -294,13 +295,16 @@ def test_still_and_sound_are_handed_out_like_the_video(
     rid = services.assets.by_asset_number(film.number).rid
     _, text = services.accounts.make_token(me, "test", ["read"], 1)
     head = {"Authorization": f"Bearer {text}"}
-    for path, kind in (("still", "png"), ("sound", "wav")):
+    for path, kind in (("still", "png"), ("still.jpg", "jpg"), ("sound", "wav")):
         answer = client.get(f"/api/v1/requests/{rid}/{path}", headers=head)
         (one,) = [c for c in film.sealed.companions if c.kind == kind]
         assert answer.status_code == 200 and answer.data == one.data
         told = services.examiner.examine(None, one.data)
         assert told.level.name == "EXACT" and told.asset.asset_number == film.number, told.lines
+        assert answer.content_type == {"png": "image/png", "jpg": "image/jpeg",
+                                       "wav": "audio/wav"}[kind]  # fmt: skip
     assert client.get(f"/api/v1/requests/{'0' * 32}/still", headers=head).status_code == 404
+    assert client.get(f"/api/v1/requests/{rid}/still.gif", headers=head).status_code == 404
 
 
 def test_a_still_the_log_does_not_name_is_not_ours(film: Released, world: Any) -> None:

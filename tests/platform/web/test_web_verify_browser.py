@@ -13,6 +13,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +122,7 @@ def desk(
     registry = type(newsroom.registry)(list(newsroom.registry.records))
     services = replace(
         world.services,
+        assets=registry,
         examiner=replace(
             world.services.examiner,
             roots=(newsroom.pki.root_pem, newsroom.pki.time_root_pem),
@@ -202,6 +204,47 @@ def test_withdrawn_consent_shows_with_the_next_question(desk: Desk, browser: Any
     assert page.get_by_text("the person's consent now").first.count() == 1
     assert desk.ask(page) == "revoked"
     assert desk.complaints == []
+
+
+def test_the_browsers_answer_never_looks_like_the_whole_answer(desk: Desk, browser: Any) -> None:
+    """No green, and its first sentence says what was not asked."""
+    page = desk.page(browser)
+    desk.choose(page, "exact")
+    mine = page.locator("#browser-answer .pf-verdict-icon").evaluate("e => e.className")
+    assert "pf-ok" not in mine and "pf-wait" in mine
+    assert "was not asked" in page.locator("#browser-answer h2").inner_text()
+    assert "whether the person shown still agrees" in page.locator(
+        "#browser-answer [data-slot=meaning]").inner_text()  # fmt: skip
+    assert desk.ask(page) == "exact"
+    assert "pf-ok" in page.locator("#server-answer .pf-verdict-icon").evaluate("e => e.className")
+
+
+@pytest.mark.parametrize(
+    ("change", "standing", "tone"),
+    [
+        ({}, "active", "pf-wait"),
+        ({"consent_status": "withdrawn"}, "gone", "pf-bad"),
+        ({"consent_status": "expired"}, "gone", "pf-bad"),
+        ({"consent_status": "suspended"}, "suspended", "pf-warn"),
+        ({"revoked_at": datetime(2026, 1, 1, tzinfo=UTC)}, "gone", "pf-bad"),
+        ({"asset_number": 7}, "unknown", "pf-wait"),
+    ],
+)
+def test_a_number_alone_tells_whether_a_video_still_stands(
+    desk: Desk, browser: Any, change: dict[str, Any], standing: str, tone: str
+) -> None:
+    """Only the number that the credential names is sent, to this server and no other."""
+    desk.registry.records[0] = replace(desk.registry.records[0], **change)
+    page = desk.page(browser, phone=True)
+    desk.choose(page, "exact")
+    before = len(desk.sent)
+    page.get_by_role("button", name="Ask whether it still stands").click()
+    answer = page.locator(f"#browser-answer[data-standing={standing}]")
+    answer.wait_for()
+    assert tone in answer.locator(".pf-verdict-icon").evaluate("e => e.className")
+    number = "0123456789abcd"
+    assert desk.sent[before:] == [("GET", f"{desk.url}/api/v1/assets/{number}/consent", b"")]
+    assert [c for c in desk.complaints if "404" not in c] == []
 
 
 def test_the_signed_answer_is_saved_and_holds(desk: Desk, browser: Any) -> None:
