@@ -22,9 +22,10 @@ from primafacie.platform.tables import (
     requests,
     subjects,
     takedowns,
+    thumbnails,
 )
 from primafacie.platform.vault import Vault
-from primafacie.safeguards.asset import AssetRecord, SealedAsset, format_asset_number
+from primafacie.safeguards.asset import COMPANIONS, AssetRecord, format_asset_number
 
 _A = assets.c
 LIVE: Final = "active"
@@ -61,7 +62,7 @@ class AssetView:
     path: str
     available: bool
     motion: MotionView | None = None
-    beside: tuple[str, ...] = ()  # `png`, `wav`: what else may be handed out
+    beside: tuple[str, ...] = ()  # of COMPANIONS: what else may be handed out
 
     @property
     def name(self) -> str:
@@ -97,7 +98,7 @@ class Assets:
         if found is None or found.file_sha256 == sha256:
             return found
         released = read_leaf(found.leaf)  # what the log does not name was not released
-        named = (released.fact(f"{kind}_sha256") for kind in ("png", "wav"))
+        named = (released.fact(f"{kind}_sha256") for kind in COMPANIONS)
         return found if sha256 in named else None
 
     def by_manifest(self, sha256: str) -> AssetRecord | None:
@@ -139,27 +140,11 @@ class Assets:
         return replace(_view(row), beside=tuple(kinds))
 
     def companion(self, tx: sa.Connection, rid: str, kind: str) -> tuple[str, bytes] | None:
-        """Digest and bytes of the still (`png`) or the sound (`wav`) beside a video, or None."""
+        """Digest and bytes of a still or the sound (one of COMPANIONS) beside a video, or None."""
         mine = companions.c
         chosen = sa.select(mine.sha256, mine.data).where(mine.rid == rid, mine.kind == kind)
         row = tx.execute(chosen).first()
         return None if row is None else (str(row.sha256), bytes(row.data))
-
-    def describe(self, sealed: SealedAsset) -> None:
-        """Note what the seal told of a released file: for people to read, nothing decides on it."""
-        with self._journal.database.write() as tx:
-            tx.execute(
-                assets.update()
-                .where(_A.asset_number == sealed.asset_number)
-                .values(
-                    asset_uuid=sealed.asset_uuid,
-                    manifest_label=sealed.manifest_label,
-                    milliseconds=round(sealed.duration * 1000),
-                    width=sealed.width,
-                    height=sealed.height,
-                    millifps=round(sealed.fps * 1000),
-                )
-            )
 
     def quarantine(
         self, tx: sa.Connection, which: sa.ColumnElement[bool], actor: str, why: str
@@ -204,9 +189,10 @@ class Assets:
             tx.execute(
                 assets.update()
                 .where(_A.asset_number == row.asset_number)
-                .values(deleted_at=self._journal.clock())
+                .values(deleted_at=self._journal.clock(), fingerprint=b"")  # small pictures of them
             )
             tx.execute(companions.delete().where(companions.c.rid == row.rid))
+            tx.execute(thumbnails.delete().where(thumbnails.c.asset_number == row.asset_number))
             self._log(tx, Kind.OUTPUT_DELETED, SYSTEM, row, why)
         numbers = [row.asset_number for row in rows]
         beside = sa.select(motions.c.path).where(motions.c.asset_number.in_(numbers))

@@ -6,6 +6,7 @@ later fails at once under a second writer) or PostgreSQL through psycopg. One co
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,9 +22,13 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
+from primafacie.audit import store
 from primafacie.platform.errors import ConflictError, SettingsError, UnavailableError
 
 BUSY_MS: Final = 15_000  # how long a SQLite writer waits for another
+#: Some connections are kept, and as many more opened as threads ask for. Who holds the write lock
+#: may need a second one to read: with a bound, those who wait for the lock would hold them all.
+POOL: Final = {"pool_size": 8, "max_overflow": -1}
 READING: Final = {"primafacie_reading": True}
 
 
@@ -32,6 +37,10 @@ class Database:
     """One database. Thread-safe; make a new one after a fork."""
 
     engine: sa.Engine = field(repr=False)
+    #: On SQLite the threads of a process take turns before they ask the database for its lock:
+    #: there who waits tries again now and then, whoever comes later may be luckier, and some of
+    #: many starve. None where the database queues writers itself.
+    turn: threading.RLock | None = field(repr=False, default=None)
 
     @classmethod
     def open(cls, url: str) -> Database:
@@ -40,9 +49,9 @@ class Database:
             parsed = make_url(url)
             match parsed.get_backend_name():
                 case "sqlite":
-                    return cls(_sqlite(parsed))
+                    return cls(_sqlite(parsed), threading.RLock())
                 case "postgresql":
-                    return cls(sa.create_engine(parsed, pool_pre_ping=True))
+                    return cls(_postgresql(parsed))
         except (ArgumentError, ImportError) as error:
             raise SettingsError("database_url names no database we have a driver for") from error
         raise SettingsError("database_url must begin with sqlite or postgresql")
@@ -55,7 +64,10 @@ class Database:
         when another writer was quicker with the same thing.
         """
         try:
-            with self.engine.begin() as connection:
+            with self._my_turn(), self.engine.begin() as connection:
+                store.lock(
+                    connection
+                )  # PostgreSQL: what is checked and what is logged is one state
                 yield connection
         except sa.exc.IntegrityError as error:
             raise ConflictError("somebody else was quicker with the same; look again") from error
@@ -65,10 +77,30 @@ class Database:
             raise
 
     @contextmanager
+    def _my_turn(self) -> Iterator[None]:
+        if self.turn is None:
+            yield
+            return
+        if not self.turn.acquire(timeout=BUSY_MS / 1000):
+            raise UnavailableError("the database cannot be written now")
+        try:
+            yield
+        finally:
+            self.turn.release()
+
+    @contextmanager
     def read(self) -> Iterator[sa.Connection]:
-        """A transaction that sees one state of the database and takes no write lock."""
-        with self.engine.connect().execution_options(**READING) as connection:
-            yield connection
+        """A transaction that sees one state of the database and takes no write lock.
+
+        Raises UnavailableError when the database refuses (no file handle, gone).
+        """
+        try:
+            with self.engine.connect().execution_options(**READING) as connection:
+                yield connection
+        except DBAPIError as error:
+            if _refused(error):
+                raise UnavailableError("the database cannot be read now") from error
+            raise
 
     def close(self) -> None:
         """Close every connection."""
@@ -126,7 +158,7 @@ def _now_postgresql(element: Any, compiler: Any, **kw: Any) -> str:
 
 
 def _sqlite(url: sa.URL) -> sa.Engine:
-    engine = sa.create_engine(url, connect_args={"timeout": BUSY_MS / 1000})
+    engine = sa.create_engine(url, connect_args={"timeout": BUSY_MS / 1000}, **POOL)
 
     @sa.event.listens_for(engine, "connect")
     def _connect(connection: Any, record: Any) -> None:
@@ -141,6 +173,17 @@ def _sqlite(url: sa.URL) -> sa.Engine:
     def _begin(connection: sa.Connection) -> None:
         reading = connection.get_execution_options().get("primafacie_reading", False)
         connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _postgresql(url: sa.URL) -> sa.Engine:
+    engine = sa.create_engine(url, pool_pre_ping=True, **POOL)
+
+    @sa.event.listens_for(engine, "begin")
+    def _begin(connection: sa.Connection) -> None:
+        if connection.get_execution_options().get("primafacie_reading", False):
+            connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
 
     return engine
 

@@ -74,6 +74,8 @@ class Worker:
         self._next_sweep = self._next_housekeeping = 0.0
         self._failed: dict[str, float] = {}  # id -> when, by time.monotonic()
         self._messenger: threading.Thread | None = None
+        self._cosigner: threading.Thread | None = None
+        self._unwitnessed = False
 
     def run(self, once: bool = False) -> tuple[Done, ...]:
         """Work until stopped; with `once` until nothing is waiting. Returns what `once` did."""
@@ -96,7 +98,8 @@ class Worker:
     def _round(self, gate: AnyGate, done: list[Done]) -> bool:
         """One request, one recording, one never-me template, one consent's: was there any?"""
         worked = False
-        for job in (self._reenrol, self._one, self._measure, self._list_never_me, self._enrol):
+        for job in (self._reenrol, self._one, self._measure, self._list_never_me, self._enrol,
+                    self._renew):  # fmt: skip
             self._sweep()
             if self._stop.is_set():
                 break
@@ -111,7 +114,12 @@ class Worker:
         self._stop.set()
 
     def _one(self, gate: AnyGate, done: list[Done]) -> bool:
-        """Serve the request that is next."""
+        """Serve the request that is next. Without the witnesses that are asked for none is: it
+        waits until they are back."""
+        if not self._services.witnesses.enough():
+            self._log_once("not enough witnesses cosigned lately; requests wait")
+            return False
+        self._unwitnessed = False
         request = self._services.queue.claim(self.name, self._services.settings.queue)
         if request is None:
             return False
@@ -119,9 +127,10 @@ class Worker:
         with _kept_alive(self._services, request):
             try:
                 answer = gate.produce(request)
-                state = "refused" if isinstance(answer, Refused) else "released"
+                state = "released"
+                if isinstance(answer, Refused):
+                    state = "queued" if answer.waits else "refused"
                 if isinstance(answer, Delivery):
-                    self._services.assets.describe(answer.asset)
                     self._services.consents.keep_picture(
                         answer.asset.asset_number, thumbnail(answer.asset.path)
                     )
@@ -160,6 +169,15 @@ class Worker:
     def _list_never_me(self, gate: AnyGate, _done: list[Done]) -> bool:
         opt_outs = self._services.opt_outs
         return self._first(opt_outs.approved(), lambda o: opt_outs.enrol(o, gate.inspector))
+
+    def _renew(self, gate: AnyGate, _done: list[Done]) -> bool:
+        """Another model than the one in use made a never-me entry: its person is asked, once. Which
+        is in use say the rules in force, which name it: of two workers with different ones, as in
+        an upgrade, one asks."""
+        policies = self._services.policies
+        if policies.activated() != policies.shipped.sha256:
+            return False
+        return self._services.opt_outs.ask_to_renew(gate.inspector.model) > 0
 
     def _enrol(self, gate: AnyGate, _done: list[Done]) -> bool:
         consents = self._services.consents
@@ -203,6 +221,7 @@ class Worker:
             self._next_sweep = now + self._services.settings.lease_seconds / 3
             _apart("queue", self._take_back)
             _apart("messages", self._send_messages)
+            _apart("witnesses", self._ask_witnesses)
 
     def tidy(self) -> None:
         """Keep to the retention schedule, note who is to be told, publish a checkpoint."""
@@ -228,14 +247,32 @@ class Worker:
         )  # fmt: skip
         self._messenger.start()
 
+    def _ask_witnesses(self) -> None:
+        """Have the newest checkpoint cosigned, in a thread of its own like the messages."""
+        if not self._services.witnesses.vkeys:
+            return
+        if self._cosigner is not None and self._cosigner.is_alive():
+            return
+        cosign = self._services.witnesses.cosign
+        self._cosigner = threading.Thread(
+            target=lambda: _apart("witnesses", cosign), name="cosigner", daemon=True
+        )
+        self._cosigner.start()
+
+    def _log_once(self, text: str) -> None:
+        if not self._unwitnessed:
+            _log.warning(text)
+        self._unwitnessed = True
+
     @contextlib.contextmanager
     def _last_messages(self) -> Iterator[None]:
         """Leave when the message at hand is sent; its deadline is short."""
         try:
             yield
         finally:
-            if self._messenger is not None:
-                self._messenger.join()
+            for thread in (self._messenger, self._cosigner):
+                if thread is not None:
+                    thread.join()
 
 
 def _apart(part: str, work: Callable[[], object]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import logging
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -42,9 +43,12 @@ _LASTING: Final = frozenset(
         Kind.OUTPUT_QUARANTINED, Kind.TAKEDOWN_RECEIVED, Kind.TAKEDOWN_CLOSED,
         Kind.OPT_OUT_RECEIVED, Kind.OPT_OUT_CLOSED, Kind.ERASURE_DONE, Kind.PHOTO_REMOVED,
         Kind.KEY_ROTATED, Kind.POLICY_ACTIVATED, Kind.USER_CHANGED, Kind.USER_SUSPENDED,
-        Kind.PROJECT_CHANGED, Kind.PROJECT_CLOSED,
+        Kind.PROJECT_CHANGED, Kind.PROJECT_CLOSED, Kind.MATCH_ANSWERED,
     }
 )  # fmt: skip
+
+
+_LOGGER: Final = logging.getLogger(__name__)
 
 
 class _Rehearsal(Exception):
@@ -79,7 +83,10 @@ class Journal:
         except AuditError as error:
             raise UnavailableError(f"this cannot be logged now: {error}") from error
         if turned:
-            self.publish()
+            try:
+                self.publish()
+            except UnavailableError as error:  # what was done is done: whoever did it is told so
+                _LOGGER.error("not signed, and nothing is made until it is: %s", error)
 
     def append(self, tx: sa.Connection, entry: LogEntry) -> Receipt:
         """Append the entry in the caller's transaction, and note it on its request's page."""
@@ -139,11 +146,18 @@ class Journal:
             ) from error
 
     def ready(self) -> bool:
+        """Can an entry be written now, into the newest database? See `follow` and `writable`."""
+        try:
+            self.follow()
+        except (PlatformError, sa.exc.SQLAlchemyError):
+            return False
+        return self.writable()
+
+    def writable(self) -> bool:
         """Can an entry be written now? Tried with a real one, which is then rolled back."""
         try:
             if shutil.disk_usage(self.folder).free < ROOM:
                 return False
-            self.follow()
             with self.database.write() as tx:
                 self.log.append(tx, self.event(Kind.SERVICE_STARTED, SYSTEM))
                 raise _Rehearsal

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -29,11 +29,15 @@ from primafacie.audit.tables import log_index
 from primafacie.platform.accounts import Account
 from primafacie.platform.errors import InputError, NotFoundError, UnavailableError
 from primafacie.platform.journal import Journal
-from primafacie.platform.tables import users
+from primafacie.platform.likenesses import last_told
+from primafacie.platform.queue import answered
+from primafacie.platform.tables import consents, matches, users
+from primafacie.safeguards.consent import ConsentState
 
 READERS: Final = ("auditor", "reviewer", "admin")
 PAYLOADS: Final = ("auditor", "admin")
 PAGE: Final = 200
+AWAY: Final = "the signer's book is not on this machine: not compared (name it in signer_book)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,22 +72,27 @@ class LogPage:
 
 @dataclass(frozen=True, slots=True)
 class LogReport:
-    """What reading the whole log again showed. report: None when it broke off."""
+    """What reading the whole log again showed. report: None when it broke off. not_compared: what
+    could not be looked at from here, and is no finding."""
 
     ok: bool
     size: int
     problems: tuple[str, ...]
     seconds: float
     report: BundleReport | None
+    not_compared: tuple[str, ...] = ()
 
 
 class Logbook:
     """Reads the log of one installation."""
 
-    def __init__(self, journal: Journal, ledger: Path, signatures: Path) -> None:
-        """The studio's own book of spent permits and the signer's of claims, which the log is
-        compared with."""
-        self._journal, self._ledger, self._signatures = journal, ledger, signatures
+    def __init__(
+        self, journal: Journal, ledger: Path, signatures: Sequence[Path], elsewhere: bool = False
+    ) -> None:
+        """The studio's own book of spent permits and the signer's books of claims, which the log is
+        compared with. elsewhere: the signer may keep its book where this process has none."""
+        self._journal, self._ledger, self._signatures = journal, ledger, tuple(signatures)
+        self._elsewhere = elsewhere
 
     def query(
         self, actor: Account, text: str, *, before: int | None = None, limit: int = 50,
@@ -165,7 +174,7 @@ class Logbook:
 
     def verify(self, actor: Account | None) -> LogReport:
         """Read the whole log again and compare everything stored beside it, what is remembered of
-        it outside the database, and the studio's own book of spent permits."""
+        it outside the database, and the books of studio and signer."""
         if actor is not None:
             actor.require(*READERS)
             self._read(actor, "verify", {})
@@ -173,12 +182,14 @@ class Logbook:
         try:
             with self._journal.database.read() as tx:
                 report = inspection.verify_log(tx, log, log.vkeys)
-                books = tuple(_compare_books(tx, log, self._ledger, self._signatures))
+                books = tuple(_compare_books(tx, log, self._ledger, self._claims()))
             self._journal.follow()
         except (AuditError, UnavailableError, OSError, ValueError) as error:
             return LogReport(False, 0, (str(error),), time.monotonic() - begun, None)
         problems = (*(f"leaf {f.index}: {f.sentence}" for f in report.findings), *books)
-        return LogReport(not problems, report.size, problems, time.monotonic() - begun, report)
+        missed = () if self._signer_kept_one() else (AWAY,)
+        seconds = time.monotonic() - begun
+        return LogReport(not problems, report.size, problems, seconds, report, missed)
 
     def export(self, actor: Account, first: int, last: int) -> Iterator[bytes]:
         """Entries first..last as JSON lines. The export is logged before the first byte leaves."""
@@ -204,6 +215,17 @@ class Logbook:
         return receipt.index
 
     # -------------------------------------------------------------------------------------------
+
+    def _signer_kept_one(self) -> bool:
+        """Is the signer's book one that must be here? A book that is gone is a finding; one that
+        another machine or another user keeps for itself is none."""
+        return not self._elsewhere or any(book.exists() for book in self._signatures)
+
+    def _claims(self) -> list[dict[str, str]] | None:
+        """What the signer wrote down; None where its book is not ours to have."""
+        if not self._signer_kept_one():
+            return None
+        return [json.loads(line) for book in self._signatures for line in _lines_of(book)]
 
     def _lines(self, actor: Account, first: int, last: int) -> Iterator[bytes]:
         with self._journal.database.read() as tx:
@@ -255,7 +277,9 @@ class Logbook:
         )
 
 
-def _compare_books(tx: sa.Connection, log: Log, ledger: Path, signatures: Path) -> Iterator[str]:
+def _compare_books(
+    tx: sa.Connection, log: Log, ledger: Path, claims: list[dict[str, str]] | None
+) -> Iterator[str]:
     """Double entry: what studio and signer wrote down by themselves stands in the log as well, and
     every video that was released was made on a permit the studio spent, once."""
     issued = {
@@ -269,13 +293,22 @@ def _compare_books(tx: sa.Connection, log: Log, ledger: Path, signatures: Path) 
             yield f"the studio spent a permit the log does not know: {nonce}"
         if times > 1:
             yield f"the studio spent a permit twice: {nonce}"
+    booked = {claim["rid"] for claim in claims or []}
     for leaf in _leaves(tx, log, Kind.OUTPUT_RELEASED):
         if leaf.rid not in made:
             yield f"released, but the studio made nothing for it: {leaf.rid}"
-    for line in _lines_of(signatures):
-        digest = json.loads(line)["sha256"]
-        if digest not in signed:
-            yield f"the signer signed a claim the log does not know: {digest}"
+        if claims is not None and leaf.rid not in booked:
+            yield f"released, but the signer signed nothing for it: {leaf.rid}"
+    for claim in claims or []:
+        if claim["sha256"] not in signed:
+            yield f"the signer signed a claim the log does not know: {claim['sha256']}"
+    for row in tx.execute(sa.select(consents)).all():
+        told = last_told(tx, log, row.subject_id) or (0, ConsentState.DRAFT)
+        if row.state != ConsentState.ERASED and told != (row.epoch, row.state):
+            yield f"the state of consent {row.id} is not the one the log was told last"
+    for row in tx.execute(sa.select(matches).where(matches.c.state == "confirmed")).all():
+        if not answered(tx, log, row):
+            yield f"a face is confirmed that nobody confirmed in the log: {row.rid}"
 
 
 def _lines_of(book: Path) -> list[str]:

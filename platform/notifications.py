@@ -1,30 +1,26 @@
 """Notifications: sending what the outbox holds, by mail and by webhook.
 
 A message says what happened and where to look; it carries no token, no picture, no template and
-nothing about the video's content. Mail goes into a Maildir in the data folder, where an operator's
-own system fetches it, or to an SMTP server where the settings name one. What cannot be sent is
-tried again, ever more seldom, for three days.
+nothing about the video's content. What cannot be sent is tried again, ever more seldom, for three
+days.
 """
 
 from __future__ import annotations
 
-import mailbox
-import smtplib
-import ssl
 from collections import Counter
 from collections.abc import Callable, Collection
 from datetime import timedelta
 from email.message import EmailMessage
-from email.utils import make_msgid
-from pathlib import Path
 from typing import Any, Final
 
 import sqlalchemy as sa
 import structlog
 
+from primafacie.platform import mail
 from primafacie.platform.clock import rfc3339
 from primafacie.platform.errors import InputError, UnavailableError
 from primafacie.platform.journal import Journal
+from primafacie.platform.mail import mail_folder, post
 from primafacie.platform.outbox import EVENTS, MAIL, forget_unfetched, tell
 from primafacie.platform.settings import Settings
 from primafacie.platform.subjects import Subjects
@@ -133,7 +129,7 @@ class Notifications:
             with self._journal.database.read() as tx:
                 contact = self._subjects.contact(tx, row.subject_id)
             if is_mail(contact):
-                self._mail(letter(self._settings, contact, row))
+                post(self._settings, letter(self._settings, contact, row))
             return
         with self._journal.database.read() as tx:
             url, secret = self._subjects.hook(tx, row.subject_id)
@@ -143,43 +139,38 @@ class Notifications:
             except InputError as error:
                 raise UnavailableError("the address is not one to be told at") from error
 
-    def _mail(self, made: EmailMessage) -> None:
-        settings = self._settings
-        if not settings.smtp_host:
-            self.folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            mailbox.Maildir(self.folder).add(made)
-            return
-        with smtplib.SMTP(settings.smtp_host, settings.smtp_port, timeout=20) as server:
-            if settings.smtp_tls:
-                server.starttls(context=ssl.create_default_context())
-            if settings.smtp_user:
-                server.login(settings.smtp_user, _first_line(settings))
-            server.send_message(made)
-
-
-def mail_folder(settings: Settings) -> Path:
-    """Where mails lie until somebody fetches them."""
-    return settings.data_dir / "mail"
-
 
 def letter(settings: Settings, contact: str, row: Any) -> EmailMessage:
     """The mail: what happened, to which consent, and that their own page tells the rest."""
-    made = EmailMessage()
-    made["From"] = settings.mail_from
-    made["To"] = contact
-    made["Subject"] = f"About your consent to {_plain(settings.controller)}"
-    made["Message-ID"] = make_msgid(domain=settings.mail_from.rpartition("@")[2] or None)
-    made["Date"] = row.created_at
-    made.set_content(
+    if row.event.startswith("never_me."):
+        return _to_the_listed(settings, contact, row)
+    return mail.letter(
+        settings,
+        contact,
+        f"About your consent to {_plain(settings.controller)}",
         f"{EVENTS[row.event]}\n\n"
         f"Time: {row.created_at:%Y-%m-%d %H:%M} UTC\n"
         f"Consent: {row.consent_id[:8]}\n\n"
         "Everything about it, every use and every refused attempt, stands on your own page. Its\n"
         "address is on your receipt; for your safety it is not repeated here. There you can also\n"
         "pause, change or withdraw your consent, at any time.\n\n"
-        f"{settings.controller}, {settings.controller_contact}\n"
+        f"{settings.controller}, {settings.controller_contact}\n",
     )
-    return made
+
+
+def _to_the_listed(settings: Settings, contact: str, row: Any) -> EmailMessage:
+    """To somebody who asked never to be shown, and has no consent here."""
+    return mail.letter(
+        settings,
+        contact,
+        f"You asked {_plain(settings.controller)} never to be shown",
+        f"{EVENTS[row.event]}\n\n"
+        f"Time: {row.created_at:%Y-%m-%d %H:%M} UTC\n\n"
+        "The address where you add photos, or leave the list, is the one you were given when you\n"
+        "asked; for your safety it is not repeated here. If you no longer have it, ask once more\n"
+        f"at {settings.public_url}/never-me.\n\n"
+        f"{settings.controller}, {settings.controller_contact}\n",
+    )
 
 
 def message(settings: Settings, row: Any) -> dict[str, Any]:
@@ -203,9 +194,3 @@ def is_mail(contact: str) -> bool:
 
 def _plain(text: str) -> str:
     return "".join(c if c.isprintable() else " " for c in text)[:80]
-
-
-def _first_line(settings: Settings) -> str:
-    if settings.smtp_password_file is None:
-        return ""
-    return settings.smtp_password_file.read_text().partition("\n")[0]

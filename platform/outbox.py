@@ -40,6 +40,9 @@ EVENTS: Final = {
     "consent here.",
     "complaint.answered": "Your complaint was answered.",
     "photo.offered": "Somebody asks whether another photo of you may be used.",
+    "never_me.renew": "The program that recognises faces was changed. What it knows of yours, so "
+    "that nobody can show you, was made by the former one, and only that one can still use it. It "
+    "goes on doing so. Please add new photos of yourself; then your entry does not depend on it.",
 }
 
 

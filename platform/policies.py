@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from primafacie.audit.entry import Kind
 from primafacie.platform.accounts import Account
 from primafacie.platform.errors import AccessError, ConflictError
+from primafacie.platform.four_eyes import require_apart
 from primafacie.platform.journal import OPERATOR, Journal
 from primafacie.platform.tables import policy_activations
 from primafacie.safeguards.policy import PolicySet
@@ -98,6 +99,7 @@ class Policies:
                 raise ConflictError("nobody proposed the rule set of this machine")
             if row.proposed_by == actor.user_id:
                 raise AccessError("a second admin must put the rules in force")
+            require_apart(tx, actor.user_id, *({row.proposed_by} - {OPERATOR}))
             tx.execute(
                 policy_activations.update()
                 .where(_P.id == row.id)
@@ -126,7 +128,9 @@ class Policies:
         }
 
     def _log(self, tx: sa.Connection, actor: str, why: str) -> None:
-        facts = (("policy", self.shipped.sha256),)
+        facts = [("policy", self.shipped.sha256)]
+        if self.shipped.matcher:
+            facts.append(("matcher", self.shipped.matcher))
         self._journal.append(
             tx, self._journal.event(Kind.POLICY_ACTIVATED, actor, why=(why,), facts=facts)
         )

@@ -25,6 +25,7 @@ from primafacie.platform.consent_book import (
 )
 from primafacie.platform.erasure import Erasure
 from primafacie.platform.errors import AccessError, InputError, NotFoundError
+from primafacie.platform.queue import COMPARING
 from primafacie.platform.review import Review
 from primafacie.platform.tables import (
     assets,
@@ -46,6 +47,7 @@ _A = assets.c
 @dataclass(frozen=True, slots=True)
 class Use:
     """Something that was done, or refused, with a subject's face. what: the request's state.
+    comparing: it waits for a reviewer to compare the faces.
 
     released_at, locked_at, deleted_at: of the video, where there is one. pictured: there is a small
     picture of it. log_index: of the last entry of its story.
@@ -65,6 +67,7 @@ class Use:
     deleted_at: datetime | None
     pictured: bool
     log_index: int | None
+    comparing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,4 +242,5 @@ def _use(row: Any) -> Use:
         deleted_at=row.deleted_at,
         pictured=row.pictured is not None,
         log_index=row.last,
+        comparing=row.state == "queued" and row.stage == COMPARING,
     )

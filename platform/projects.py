@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from primafacie.audit.entry import Kind, Outcome
 from primafacie.platform.accounts import Account
 from primafacie.platform.errors import AccessError, ConflictError, InputError, NotFoundError
+from primafacie.platform.four_eyes import require_apart
 from primafacie.platform.journal import Journal
 from primafacie.platform.tables import project_approvals, project_members, projects, users
 from primafacie.safeguards.consent import PURPOSES
@@ -113,7 +114,7 @@ class Projects:
         actor.require("reviewer")
         with self._journal.writing() as tx:
             view = self._view(tx, project_id)
-            self._second_person(actor, view)
+            self._second_person(tx, actor, view)
             if view.state != "applied":
                 raise ConflictError(f"the project is {view.state} already")
             state = "approved" if approve else "rejected"
@@ -138,7 +139,7 @@ class Projects:
         team = frozenset(members)
         with self._journal.writing() as tx:
             view = self._view(tx, project_id)
-            self._second_person(actor, view)
+            self._second_person(tx, actor, view)
             if actor.user_id in team:
                 raise AccessError("nobody makes himself a member")
             team |= {view.principal}
@@ -223,9 +224,11 @@ class Projects:
         )
 
     @staticmethod
-    def _second_person(actor: Account, view: ProjectView) -> None:
+    def _second_person(tx: sa.Connection, actor: Account, view: ProjectView) -> None:
         if actor.user_id in view.people:
             raise AccessError("a second person, without a part in the project, must decide this")
+        for one in view.people:
+            require_apart(tx, actor.user_id, one)
 
     def _log(
         self, tx: sa.Connection, kind: Kind, actor: Account, project_id: str, **more: Any

@@ -6,6 +6,8 @@ whoever holds an older one can change nothing any more, release least of all. Wh
     claim     state running, claim + 1; a crash now is found when the lease has run out
     record    the entry is in the log, but only while the claim still holds
     release   request released, asset stored, entry appended, all in one transaction or not at all
+    ask       put aside until a person has compared the faces, or 72 hours are over: then the
+              request comes up again, and the gate decides anew
     finish    the request's one outcome, with the same fencing
 
 A worker that died before its permit was logged costs nothing: `sweep` queues the request again, at
@@ -15,14 +17,18 @@ video.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
 import sqlalchemy as sa
 
 from primafacie.audit.entry import Kind, LogEntry, Outcome
-from primafacie.audit.log import Receipt
+from primafacie.audit.errors import ErasedError
+from primafacie.audit.log import Log, Receipt
+from primafacie.audit.tables import log_index
 from primafacie.generator.controls import Controls
 from primafacie.generator.errors import EngineError
 from primafacie.platform.database import now_ms
@@ -35,6 +41,7 @@ from primafacie.platform.tables import (
     consent_versions,
     consents,
     manifests,
+    matches,
     motions,
     request_stages,
     requests,
@@ -48,6 +55,8 @@ from primafacie.safeguards.motion_file import MotionFile
 from primafacie.safeguards.request import Request
 
 ATTEMPTS: Final = 3
+ANSWER_WITHIN: Final = timedelta(hours=72)  # for a person to compare two faces, and to be believed
+COMPARING: Final = "comparing"  # the stage of a request that waits for that
 BACKOFF_MS: Final = 1000  # doubled with every attempt
 _R = requests.c
 
@@ -240,6 +249,52 @@ class Queue:
             beside = {"rid": asset.rid, "kind": one.kind, "sha256": one.sha256, "data": one.data}
             tx.execute(companions.insert().values(beside))
 
+    def confirmation(self, request: Request, consent_epoch: int) -> str:
+        """What a person said of this photo, under this epoch of the consent; see gate.Journal. An
+        answer under another epoch is none: what was agreed has changed since."""
+        chosen = sa.select(matches).where(
+            matches.c.rid == request.rid,
+            matches.c.consent_id == request.consent_id,
+            matches.c.epoch == consent_epoch,
+            matches.c.photo_sha256 == request.photo_sha256,
+        )
+        with self._journal.database.read() as tx:
+            row = tx.execute(chosen).first()
+            if row is None:
+                return "none"
+            if row.state == "confirmed" and not answered(tx, self._journal.log, row):
+                return "none"  # a row that says yes where nobody did
+        if row.state != "refused" and row.ends_at <= self._journal.clock():
+            return "expired"
+        return str(row.state)
+
+    def ask_to_confirm(self, request: Request, consent_epoch: int, entry: LogEntry) -> Receipt:
+        """Put the request aside; `confirmations.py` brings it back with an answer."""
+        now = self._journal.clock()
+        ends = now + ANSWER_WITHIN
+        entry = replace(entry, facts=(*entry.facts, ("ends", int(ends.timestamp()))))
+        with self._journal.writing() as tx:
+            cancel = sa.select(_R.cancel).where(_R.id == request.rid)
+            if tx.execute(cancel).scalar_one():
+                raise GateError("the request was cancelled")
+            self._fence(
+                tx, request.rid, request.claim, state="queued", stage=COMPARING, owner="",
+                attempts=_R.attempts - 1,
+                run_after=now_ms() + round(ANSWER_WITHIN.total_seconds() * 1000),
+            )  # fmt: skip
+            tx.execute(matches.delete().where(matches.c.rid == request.rid))
+            tx.execute(
+                matches.insert().values(
+                    rid=request.rid, consent_id=request.consent_id, epoch=consent_epoch,
+                    photo_sha256=request.photo_sha256, state="asked", asked_at=now, ends_at=ends,
+                    reviewer="",
+                )
+            )  # fmt: skip
+            self._mark(tx, request.rid, COMPARING)
+            receipt = self._journal.append(tx, entry)
+        self._held.pop(request.rid, None)
+        return receipt
+
     def finish(self, request: Request, state: str, entry: LogEntry) -> Receipt:
         """End the request as refused, withheld, failed or cancelled. One that broke off because it
         was cancelled ends as cancelled."""
@@ -362,6 +417,24 @@ class Queue:
             return None
 
 
+def answered(tx: sa.Connection, log: Log, match: Any) -> bool:
+    """Does the log, and not the row alone, say that somebody said yes of this photo, under this
+    epoch of the consent, until then? What was erased says nothing."""
+    said = sa.select(log_index.c.seq).where(
+        log_index.c.rid == match.rid, log_index.c.kind == Kind.MATCH_ANSWERED.value,
+        log_index.c.out == Outcome.ALLOW.value,
+    )  # fmt: skip
+    ends = int(match.ends_at.timestamp())
+    for seq in tx.execute(said.order_by(log_index.c.seq.desc())).scalars():
+        facts = dict(log.leaf(tx, seq).facts)
+        if (facts.get("epoch"), facts.get("ends")) != (match.epoch, ends):
+            continue
+        with suppress(ErasedError):
+            payload = log.payload(tx, seq) or {}
+            return payload.get("photo_sha256") == match.photo_sha256
+    return False
+
+
 def outputs_of(tx: sa.Connection, which: sa.ColumnElement[bool], midnight: Any) -> tuple[int, int]:
     """(all, since midnight UTC) of the released videos that `which` names."""
     count = sa.select(
@@ -406,10 +479,10 @@ def _asset_row(asset: AssetRecord, file: Path, receipt: Receipt) -> dict[str, An
         "log_index": receipt.index,
         "leaf": receipt.leaf,
         "released_at": receipt.at,
-        "asset_uuid": "",
-        "manifest_label": "",
-        "milliseconds": 0,
-        "width": 0,
-        "height": 0,
-        "millifps": 0,
+        "asset_uuid": asset.asset_uuid,
+        "manifest_label": asset.manifest[0],
+        "milliseconds": round(asset.duration * 1000),
+        "width": asset.width,
+        "height": asset.height,
+        "millifps": round(asset.fps * 1000),
     }

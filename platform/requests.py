@@ -7,6 +7,7 @@ moment.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import re
@@ -14,11 +15,11 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import sqlalchemy as sa
 
+from primafacie.audit.digest import sha256_hex, sha256_stream
 from primafacie.audit.entry import Kind, Outcome
 from primafacie.generator.controls import Controls
 from primafacie.platform.accounts import Account
@@ -31,10 +32,18 @@ from primafacie.platform.errors import (
     NotFoundError,
     PlatformError,
 )
-from primafacie.platform.journal import Journal
+from primafacie.platform.journal import SYSTEM, Journal
 from primafacie.platform.likenesses import Likenesses
 from primafacie.platform.queue import Queue, outputs_of
-from primafacie.platform.tables import consents, request_entries, request_stages, requests
+from primafacie.platform.tables import (
+    assets,
+    consents,
+    projects,
+    request_entries,
+    request_stages,
+    requests,
+    users,
+)
 from primafacie.platform.vault import Vault
 from primafacie.safeguards.consent import AUDIENCES
 from primafacie.safeguards.decision import Reason
@@ -44,6 +53,7 @@ DONE: Final = ("released", "refused", "withheld", "failed", "aborted", "cancelle
 STATES: Final = ("queued", "running", *DONE)
 CONSENT_OVER: Final = ("withdrawn", "expired", "revoked", "superseded", "rejected", "erased")
 WAITING: Final = 20  # requests one person may have in the queue
+_CHANGED: Final = ("file_changed", "the file is not the one that was released; it is locked away")
 _OVERSEERS: Final = ("reviewer", "steward", "auditor", "admin")
 _ID = re.compile(r"[0-9a-f]{32}")
 _WORD = re.compile(r"[a-z-]{1,32}")
@@ -134,12 +144,18 @@ class CompanionFile:
 
 @dataclass(frozen=True, slots=True)
 class SealedFile:
-    """A released file, ready to be handed out."""
+    """A released file, ready to be handed out. file: open at its start, and to be closed by whoever
+    is handed it; these are the bytes that were compared with the log, whatever lies there now."""
 
-    path: Path
+    file: BinaryIO = field(repr=False)
     name: str
     size: int
     sha256: str
+
+    def read(self) -> bytes:
+        """All of it; can be called once."""
+        with self.file:
+            return self.file.read()
 
     @property
     def etag(self) -> str:
@@ -174,6 +190,7 @@ class Requests:
         with self._journal.writing() as tx:
             known = self._known(tx, same)
             if known is not None:
+                _require_same(tx, known, submission)
                 return self.show(actor, known)
             self._check_waiting(tx, actor)
             rid = uuid.uuid4().hex
@@ -238,7 +255,11 @@ class Requests:
             if row.state in DONE:
                 raise ConflictError(f"the request is {row.state} already")
             tx.execute(requests.update().where(_R.id == rid).values(cancel=True))
-            self._queue.close_queued(tx, rid, actor.user_id, "asked")
+            if not self._queue.close_queued(tx, rid, actor.user_id, "asked"):
+                asked = self._journal.event(
+                    Kind.CANCEL_ASKED, actor.user_id, rid=rid, why=("asked",)
+                )
+                self._journal.append(tx, asked)  # its end will come from the worker, unasked
         return self.show(actor, rid)
 
     def progress(self, actor: Account, rid: str, after: int = 0) -> Progress:
@@ -254,15 +275,21 @@ class Requests:
         return Progress(row.state, row.stage, row.state in DONE, events)
 
     def deliver(self, actor: Account, rid: str, how: str = "viewed") -> SealedFile:
-        """The released file; the log entry is written first. how: `viewed` or `downloaded`.
+        """The released file; the log entry is written first. how: `viewed` or `downloaded`. Each
+        part that a player asks for is compared and logged like the whole.
 
-        Raises NotFoundError before a release or after deletion, AccessError when the consent no
-        longer stands, when the subject no longer allows its purpose or audience, or when the video
-        was called back.
+        Raises NotFoundError before a release, after deletion, and where the file is no longer the
+        one that was released; AccessError when the consent no longer stands, when the subject no
+        longer allows its purpose or audience, when the video was called back, or when whoever asks
+        may no longer have it.
         """
-        asset = self._handed_out(actor, rid, how)
-        path = self._vault.sealed(asset.path)
-        return SealedFile(path, f"primafacie-{asset.name}.mp4", asset.size, asset.file_sha256)
+        with self._journal.database.read() as tx:
+            self._mine(tx, actor, rid)
+            asset = self._assets.view(tx, rid)
+        if asset is None:
+            raise NotFoundError("there is no video to this request")
+        file = self._compared(actor, rid, how, "file_sha256", asset.path)
+        return SealedFile(file, f"primafacie-{asset.name}.mp4", asset.size, asset.file_sha256)
 
     def motion(self, actor: Account, rid: str) -> SealedFile:
         """The movement that was released beside the video; logged as handed out first.
@@ -276,43 +303,87 @@ class Requests:
         if asset is None or asset.motion is None:
             raise NotFoundError("no movement was released with this request")
         found = asset.motion
-        self._handed_out(actor, rid, "downloaded", (("motion_sha256", found.sha256),))
-        path = self._vault.sealed(found.path)
-        return SealedFile(path, f"primafacie-{asset.name}.{found.form}", found.size, found.sha256)
+        file = self._compared(actor, rid, "downloaded", "motion_sha256", found.path)
+        return SealedFile(file, f"primafacie-{asset.name}.{found.form}", found.size, found.sha256)
 
     def companion(self, actor: Account, rid: str, kind: str) -> CompanionFile:
-        """The still (`png`) or the sound (`wav`) of a released video, as the video is handed out.
+        """A still (`png`, `jpg`) or the sound (`wav`) of a released video, handed out as it is.
 
         Raises as `deliver` does, and NotFoundError where none was made: no sound stands beside a
-        video with a person's recorded voice, or beside a long one.
+        video whose voice was not declared synthetic or sounds like the person's own, or beside a
+        long one.
         """
         with self._journal.database.read() as tx:
             self._mine(tx, actor, rid)
             found = self._assets.companion(tx, rid, kind)
         if found is None:
             raise NotFoundError("there is no such file to this request")
-        asset = self._handed_out(actor, rid, "downloaded", (("file_sha256", found[0]),))
-        return CompanionFile(f"primafacie-{asset.name}.{kind}", found[0], found[1])
+        digest = sha256_hex(found[1])
+        asset = self._handed_out(actor, rid, "downloaded", f"{kind}_sha256", digest)
+        return CompanionFile(f"primafacie-{asset.name}.{kind}", digest, found[1])
 
-    def _handed_out(
-        self, actor: Account, rid: str, how: str, more: tuple[tuple[str, str], ...] = ()
-    ) -> AssetView:
-        """Log that it is, before it is."""
+    def _compared(self, actor: Account, rid: str, how: str, part: str, name: str) -> BinaryIO:
+        """The released file, open: a file put in its place after it was compared is not served."""
+        with contextlib.ExitStack() as open_until_known:
+            try:
+                file = open_until_known.enter_context(self._vault.sealed(name).open("rb"))
+                digest = sha256_stream(file)
+                file.seek(0)
+            except (NotFoundError, OSError):
+                digest = ""  # gone: `_handed_out` says so, and raises
+            self._handed_out(actor, rid, how, part, digest)
+            open_until_known.pop_all()
+        return file
+
+    def _handed_out(self, actor: Account, rid: str, how: str, part: str, digest: str) -> AssetView:
+        """Log that it is, before it is. part: the fact of the release that names these bytes."""
         with self._journal.writing() as tx:
             row = self._mine(tx, actor, rid)
             asset = self._assets.view(tx, rid)
             if asset is None or asset.deleted_at is not None:
                 raise NotFoundError("there is no video to this request")
             kind = Kind.OUTPUT_DOWNLOADED if how == "downloaded" else Kind.OUTPUT_VIEWED
-            facts = (("asset", asset.name), *more)
-            closed = self._closed(tx, row, asset, motion=any("motion" in name for name, _ in more))
-            out = Outcome.DENY if closed else Outcome.ALLOW
-            why = closed[:1]
-            entry = self._journal.event(kind, actor.user_id, rid=rid, out=out, why=why, facts=facts)
-            self._journal.append(tx, entry)
+            closed = self._ended(tx, actor, row) or self._closed(
+                tx, row, asset, motion=part == "motion_sha256"
+            )
+            released = self._journal.log.leaf(tx, asset.log_index).fact(part)
+            changed = not closed and digest != released
+            closed = _CHANGED if changed else closed
+            self._journal.append(
+                tx,
+                self._journal.event(
+                    kind, actor.user_id, rid=rid, out=Outcome.DENY if closed else Outcome.ALLOW,
+                    why=closed[:1], facts=(("asset", asset.name), (part, digest or "gone")),
+                ),
+            )  # fmt: skip
+            if changed and digest:
+                of_this = assets.c.asset_number == asset.asset_number
+                self._assets.quarantine(tx, of_this, SYSTEM, _CHANGED[0])
+        if changed:
+            raise NotFoundError(closed[1])
         if closed:
             raise AccessError(closed[1])
         return asset
+
+    def _ended(self, tx: sa.Connection, actor: Account, row: Any) -> tuple[str, ...]:
+        """(code, sentence) why this person may not have it any more, () when they may: access and
+        project end, and what was released under them is not fetched after that."""
+        if row.requester != actor.user_id:
+            said = "only whoever asked for it, or a reviewer, is handed the video"
+            return () if actor.has("reviewer") else ("not_the_requester", said)
+        now = self._journal.clock()
+        until = tx.execute(
+            sa.select(users.c.approved_until).where(users.c.id == actor.user_id)
+        ).scalar()
+        if until is None or until <= now:
+            return ("access_ended", "your access has ended; nothing is handed out to you any more")
+        running = sa.select(projects.c.id).where(
+            projects.c.id == row.project_id, projects.c.state == "approved",
+            projects.c.starts_at <= now, projects.c.ends_at > now,
+        )  # fmt: skip
+        if tx.execute(running).first() is None:
+            return ("project_ended", "the project is over; nothing of it is handed out any more")
+        return ()
 
     def _closed(
         self, tx: sa.Connection, row: Any, asset: AssetView, motion: bool = False
@@ -325,6 +396,7 @@ class Requests:
         consent = tx.execute(sa.select(consents).where(consents.c.id == row.consent_id)).one()
         try:
             record, _ = self._likenesses.record(tx, consent)
+            self._likenesses.require_logged(tx, consent)
         except ConsentError:
             return ("consent_unreadable", "the record of the consent does not verify")
         if row.purpose not in record.purposes:
@@ -359,6 +431,8 @@ class Requests:
             row = self._mine(tx, actor, rid)
         if row.requester != actor.user_id:
             raise AccessError("only the requester sees the uploaded photo")
+        seen = self._journal.event(Kind.LOG_READ, actor.user_id, rid=rid, why=("photo",))
+        self._journal.record(seen)
         return self._vault.get(row.photo_sha256)
 
     def counts(self, actor: Account) -> Mapping[str, int]:
@@ -530,6 +604,18 @@ def let_go(tx: sa.Connection, which: sa.ColumnElement[bool]) -> list[str]:
     digests = [digest for pair in tx.execute(chosen).all() for digest in pair]
     tx.execute(requests.update().where(which).values(kept=False))
     return digests
+
+
+def _require_same(tx: sa.Connection, rid: str, submission: Submission) -> None:
+    """Raises ConflictError where the key was used for something else."""
+    row = tx.execute(sa.select(requests).where(_R.id == rid)).one()
+    kept = (row.project_id, row.consent_id, row.purpose, row.audience, row.photo_sha256,
+            row.voice_sha256, row.voice_synthetic, row.controls)  # fmt: skip
+    given = (submission.project_id, submission.consent_id, submission.purpose, submission.audience,
+             sha256_hex(submission.photo), sha256_hex(submission.voice),
+             submission.voice_synthetic, submission.controls.to_params().decode())  # fmt: skip
+    if kept != given:
+        raise ConflictError("this idempotency key was used for another request")
 
 
 def _same_key(actor: Account, submission: Submission) -> str | None:

@@ -4,6 +4,7 @@ Sources, first wins: environment variables PRIMAFACIE_<FIELD>, then the TOML fil
 PRIMAFACIE_CONFIG names (or `primafacie.toml` in the working directory), then the defaults.
 An unknown name in either is an error, so that a mistyped or imagined switch is never silently
 ignored. Safety is not a setting: no field here weakens a check, a mark, a signature or the log.
+The face matcher an operator brings is part of the rules, which two admins put in force.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import Any, Final, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
@@ -20,6 +22,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from primafacie.audit.errors import NoteError
+from primafacie.audit.note import Algorithm, parse_vkey
 from primafacie.platform.errors import SettingsError
 
 PREFIX: Final = "PRIMAFACIE_"
@@ -42,6 +46,44 @@ class EngineSetting(BaseModel):
     file: str = ""
     sha256: str = ""
     licence: str = ""
+
+
+class FaceSetting(BaseModel):
+    """Weights of a face recogniser, as `face_weights` and its two companions name them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    file: Path
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    match_distance: float = Field(ge=0.2, le=1.0)
+
+
+class WitnessSetting(BaseModel):
+    """Somebody else who cosigns our log: the public key, and where add-checkpoint is answered."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    vkey: str
+    url: str
+
+    @field_validator("vkey")
+    @classmethod
+    def _cosigns(cls, value: str) -> str:
+        try:
+            key = parse_vkey(value)
+        except NoteError as error:
+            raise ValueError("a witness's vkey is not a public key") from error
+        if key.algorithm is Algorithm.ED25519:
+            raise ValueError("a witness's key is one for cosignatures (type 4 or 6)")
+        return value
+
+    @field_validator("url")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
+            raise ValueError("a witness's address begins with https:// or http://")
+        return value
 
 
 class Settings(BaseSettings):
@@ -71,6 +113,16 @@ class Settings(BaseSettings):
     log_origin: str = Field(
         "primafacie.example/log", description="The log's name in every checkpoint; never change it."
     )
+    witnesses: tuple[WitnessSetting, ...] = Field(
+        (), description="Others who cosign the log's checkpoints, each with vkey and url."
+    )
+    witness_quorum: int = Field(
+        0,
+        ge=0,
+        le=16,
+        description="So many witnesses must have cosigned within the last hour, or "
+        "no request is taken up.",
+    )
     memory_file: Path | None = Field(
         None,
         description="File that remembers the log's newest checkpoint; best on a disk that is not "
@@ -82,6 +134,11 @@ class Settings(BaseSettings):
     signer_socket: Path | None = Field(
         None, description="Socket of a running `primafacie signer`; empty: each worker starts one."
     )
+    signer_book: Path | None = Field(
+        None,
+        description="The signer's own book (ledger/signatures), or a fresh copy of it, where "
+        "signer_socket leads to one with a data folder of its own: `audit verify` compares it.",
+    )
     pkcs11_module: Path | None = Field(
         None, description="PKCS #11 library that holds the C2PA key; empty: the keyring holds it."
     )
@@ -89,7 +146,9 @@ class Settings(BaseSettings):
     pkcs11_key: str = Field("primafacie", description="Label of the key pair on that token.")
     pkcs11_pin_file: Path | None = Field(None, description="File with the token's PIN.")
     public_url: str = Field(
-        "http://127.0.0.1:8000", description="Address under which others reach the console."
+        "http://localhost:8000",
+        description="Address under which others reach the console; passkeys belong to its name. "
+        "Without one, this machine's own name and the port.",
     )
     host: str = Field("127.0.0.1", description="Address the console listens on.")
     port: int = Field(8000, ge=1, le=65535, description="Port the console listens on.")
@@ -156,7 +215,21 @@ class Settings(BaseSettings):
         ge=0.2,
         le=1.0,
         description="Distance of unit vectors at which you measured that these weights, and no "
-        "others, keep to the false match rate you answer for; it takes the place of dlib's 0.50.",
+        "others, keep to the false match rate you answer for; it takes the place of dlib's 0.50. "
+        "The digest of the rules covers it: it decides nothing until the rules are in force anew.",
+    )
+    former_faces: tuple[FaceSetting, ...] = Field(
+        (),
+        description="Weights used before, each with file, sha256 and match_distance: entries of "
+        "the never-me list that they described are compared by them until they are renewed.",
+    )
+    notices_dir: Path | None = Field(
+        None, description="Folder of your own notices, a file a language; empty: ours."
+    )
+    strict_faces: bool = Field(
+        False,
+        description="Whatever a consent says: faces must lie within 0.40, and a reviewer confirms "
+        "each match before a video is made.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severe line that is written to stderr."
@@ -201,6 +274,14 @@ class Settings(BaseSettings):
             raise ValueError("a public address begins with http:// or https://")
         return value.rstrip("/")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _own_address(cls, given: Any) -> Any:
+        """Whoever serves on another port is reached there."""
+        if isinstance(given, dict) and given.get("port") and not given.get("public_url"):
+            return {**given, "public_url": f"http://localhost:{given['port']}"}
+        return given
+
     @model_validator(mode="after")
     def _complete(self) -> Settings:
         if self.passphrase_file and self.key_file:
@@ -214,6 +295,11 @@ class Settings(BaseSettings):
             raise ValueError("pkcs11_module, pkcs11_token and pkcs11_pin_file belong together")
         if self.pkcs11_module and self.claim_key:
             raise ValueError("name a claim_key or a pkcs11_module, not both")
+        names = [parse_vkey(one.vkey).name for one in self.witnesses]
+        if len({*names, self.log_origin}) != len(names) + 1:
+            raise ValueError("each witness bears a name of its own, and none that of the log")
+        if self.witness_quorum > len(names):
+            raise ValueError("witness_quorum asks for more witnesses than there are")
         if self.smtp_user and not self.smtp_tls:
             raise ValueError("a password goes to the mail server under TLS alone")
         named = bool(self.face_weights), bool(self.face_weights_sha256)

@@ -96,6 +96,11 @@ class Subjects:
         """What `seal` sealed. Raises KeyringError when it was moved, altered or erased."""
         return _open(AESGCM(self._key(tx, subject_id)), sealed, about)
 
+    def open_by(self, wrapped: bytes, subject_id: str, sealed: bytes, about: str) -> bytes:
+        """The same for many at once: `wrapped` is the subject's key as its row holds it now."""
+        key = _open(self._master, wrapped, f"key|{subject_id}")
+        return _open(AESGCM(key), sealed, about)
+
     def rekey(self, tx: sa.Connection, subject_id: str) -> None:
         """Change the subject's key: what describes the face or the voice is lost with the old one.
         Name, contact, complaints and the address for notices are sealed again."""

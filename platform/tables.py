@@ -67,7 +67,7 @@ users = sa.Table(
     _id(),
     sa.Column("email", sa.String(254), nullable=False, unique=True),  # lower case
     sa.Column("name", sa.String(120), nullable=False),
-    sa.Column("password_hash", sa.String(200), nullable=False),  # argon2id, encoded
+    sa.Column("password_hash", sa.String(200), nullable=False),  # argon2id, encoded; "": none
     sa.Column("active", sa.Boolean, nullable=False),
     sa.Column("approved_until", Moment),
     sa.Column("approved_by", sa.String(32)),
@@ -76,6 +76,8 @@ users = sa.Table(
     sa.Column("failures", sa.Integer, nullable=False),
     sa.Column("locked_until", Moment),
     sa.Column("created_at", Moment, nullable=False),
+    sa.Column("invited_by", sa.String(32), nullable=False, server_default="operator"),  # or user id
+    sa.Column("joined_at", Moment),  # NULL: the invitation waits
 )
 
 user_roles = sa.Table(
@@ -86,6 +88,54 @@ user_roles = sa.Table(
     sa.CheckConstraint(
         "role IN ('researcher','reviewer','steward','auditor','admin')", name="known_role"
     ),
+)
+
+role_proposals = sa.Table(
+    "role_proposals",  # roles that decide, until a second admin agreed
+    metadata,
+    _ref("user_id", "users.id", primary_key=True),
+    sa.Column("role", sa.String(16), primary_key=True),
+    sa.Column("proposed_by", sa.String(32), nullable=False),  # user id or 'operator'
+    sa.Column("proposed_at", Moment, nullable=False),
+)
+
+account_links = sa.Table(
+    "account_links",  # an invitation, redeemed once by the person themselves
+    metadata,
+    _ref("user_id", "users.id", primary_key=True),
+    _sha("token_sha256", nullable=False, unique=True),
+    sa.Column("made_by", sa.String(32), nullable=False),
+    sa.Column("expires_at", Moment, nullable=False),
+)
+
+browsers = sa.Table(
+    "browsers",  # which browser an account was joined or signed in from, by a mark's sha256
+    metadata,
+    _sha("mark_sha256", primary_key=True),
+    _ref("user_id", "users.id", primary_key=True, index=True),
+    sa.Column("joined", sa.Boolean, nullable=False),  # the invitation was redeemed here
+    sa.Column("seen_at", Moment, nullable=False, index=True),
+)
+
+passkeys = sa.Table(
+    "passkeys",
+    metadata,
+    _sha("id", primary_key=True),  # of the credential's id
+    _ref("user_id", "users.id", nullable=False, index=True),
+    sa.Column("credential_id", sa.LargeBinary, nullable=False),
+    sa.Column("public_key", sa.LargeBinary, nullable=False),  # COSE
+    sa.Column("sign_count", sa.BigInteger, nullable=False),
+    sa.Column("name", sa.String(80), nullable=False),
+    sa.Column("added_at", Moment, nullable=False),
+    sa.Column("last_used_at", Moment),
+)
+
+passkey_challenges = sa.Table(
+    "passkey_challenges",  # each is answered once
+    metadata,
+    _sha("id", primary_key=True),  # of the challenge
+    sa.Column("about", sa.String(80), nullable=False),  # 'sign-in', or 'add ' and a user id
+    sa.Column("expires_at", Moment, nullable=False, index=True),
 )
 
 tokens = sa.Table(
@@ -100,6 +150,7 @@ tokens = sa.Table(
     sa.Column("expires_at", Moment, nullable=False),
     sa.Column("last_used_at", Moment),
     sa.Column("revoked_at", Moment),
+    sa.Column("by_passkey", sa.Boolean, nullable=False, server_default=sa.false()),
 )
 
 sessions = sa.Table(
@@ -109,6 +160,7 @@ sessions = sa.Table(
     _ref("user_id", "users.id", nullable=False),
     sa.Column("stamp", sa.String(32), nullable=False),  # the account's, when it began
     sa.Column("began", Moment, nullable=False, index=True),
+    sa.Column("by_passkey", sa.Boolean, nullable=False, server_default=sa.false()),
 )
 
 projects = sa.Table(
@@ -206,7 +258,7 @@ consent_moves = sa.Table(
     sa.Column("epoch", sa.Integer, primary_key=True),
     sa.Column("state", sa.String(16), nullable=False),
     sa.Column("actor", sa.String(32), nullable=False),  # user id, 'subject' or 'system'
-    sa.Column("log_index", sa.BigInteger, nullable=False),
+    sa.Column("log_index", sa.BigInteger, nullable=False, index=True),
     sa.Column("at", Moment, nullable=False),
 )
 
@@ -229,7 +281,8 @@ consent_files = sa.Table(
     sa.Column("height", sa.Integer, nullable=False),
     sa.Column("added_at", Moment, nullable=False),
     sa.CheckConstraint(
-        "kind IN ('photo','voice','video','id-check','written-release','witness','provenance')",
+        "kind IN ('photo','voice','video','id-check','written-release','witness','provenance',"
+        "'death-record','estate-proof','estate-statement')",
         name="known_kind",
     ),
 )
@@ -243,6 +296,7 @@ templates = sa.Table(
     sa.Column("frames", sa.Integer, nullable=False),
     sa.Column("vector_ct", sa.LargeBinary, nullable=False),
     sa.Column("created_at", Moment, nullable=False),
+    sa.Index("ix_templates_model_created", "model", "created_at"),  # asked before every search
 )
 
 never_me = sa.Table(
@@ -254,6 +308,7 @@ never_me = sa.Table(
     sa.Column("frames", sa.Integer, nullable=False),
     sa.Column("vector_ct", sa.LargeBinary, nullable=False),
     sa.Column("added_at", Moment, nullable=False),
+    sa.Column("renewal_asked_at", Moment),  # another model is in use; asked for new photos
 )
 
 challenge_checks = sa.Table(
@@ -452,6 +507,21 @@ request_stages = sa.Table(
     sa.Column("at", Moment, nullable=False),
 )
 
+matches = sa.Table(
+    "matches",  # what a reviewer says of a photo where distances do not suffice
+    metadata,
+    _ref("rid", "requests.id", primary_key=True),
+    sa.Column("consent_id", sa.String(32), nullable=False),
+    sa.Column("epoch", sa.Integer, nullable=False),  # of the consent when it was asked
+    _sha("photo_sha256", nullable=False),
+    sa.Column("state", sa.String(16), nullable=False, index=True),
+    sa.Column("asked_at", Moment, nullable=False),
+    sa.Column("ends_at", Moment, nullable=False),
+    sa.Column("reviewer", sa.String(32), nullable=False),
+    sa.Column("answered_at", Moment),
+    sa.CheckConstraint("state IN ('asked','confirmed','refused')", name="known_state"),
+)
+
 request_entries = sa.Table(
     "request_entries",  # where in the log the story of a request is
     metadata,
@@ -499,13 +569,13 @@ manifests = sa.Table(
 )
 
 companions = sa.Table(
-    "companions",  # the still and the sound released with a video
+    "companions",  # the stills and the sound released with a video
     metadata,
     _ref("rid", "requests.id", primary_key=True),
     sa.Column("kind", sa.String(8), primary_key=True),
     _sha("sha256", nullable=False, unique=True),
     sa.Column("data", sa.LargeBinary, nullable=False),  # gone when the video is
-    sa.CheckConstraint("kind IN ('png','wav')", name="known_kind"),
+    sa.CheckConstraint("kind IN ('png','jpg','wav')", name="known_kind"),
 )
 
 revoked_certificates = sa.Table(

@@ -45,6 +45,7 @@ from primafacie.safeguards.asset import format_asset_number
 A_DAY: Final = 5  # requests from one address
 IN_ALL: Final = 500  # requests a day; of more, no file is examined at once
 UNEXAMINED: Final = "not examined"
+MARK_ALONE: Final = "mark alone"  # the file carries a mark of ours and shows something else
 DECIDED_WITHIN: Final = timedelta(hours=48)
 COMPLAINANT: Final = "complainant"
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -246,7 +247,11 @@ class Takedowns:
         if crowded:
             return None, UNEXAMINED
         asset = self._examiner.examine(None, data, source=source).asset
-        return (asset.asset_number, asset.by[:16]) if asset is not None else (None, "")
+        if asset is None:
+            return None, ""
+        if asset.by not in ("file", "manifest") and not _shows(asset.content_percent):
+            return None, MARK_ALONE  # a mark can be moved onto another film
+        return asset.asset_number, asset.by[:16]
 
     @staticmethod
     def _partial(tx: sa.Connection, number: int | None) -> set[str]:
@@ -313,3 +318,10 @@ class Takedowns:
             kind, actor, subject=subject, out=Outcome.OK, why=why, facts=facts, payload=payload
         )
         self._journal.append(tx, entry)
+
+
+def _shows(percent: int | None) -> bool:
+    """Does the file show what the video showed, by the fingerprint of the content?"""
+    from primafacie.safeguards.provenance.fingerprint import THRESHOLD
+
+    return percent is not None and percent >= THRESHOLD * 100

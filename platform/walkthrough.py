@@ -33,6 +33,7 @@ from primafacie.generator.permit import MAX_LIFE, PAYLOAD_TYPE, Permit, PermitCl
 from primafacie.platform.accounts import Account
 from primafacie.platform.clock import now
 from primafacie.platform.consents import Choices, Offer
+from primafacie.platform.drawn import Exposure, evidence
 from primafacie.platform.errors import PlatformError
 from primafacie.platform.jobs import Worker
 from primafacie.platform.requests import RequestView, Submission
@@ -49,6 +50,10 @@ SHORT_SENTENCE: Final = "Hello. I agreed to this video myself, and nobody has ve
 OLD_SENTENCE: Final = "Hello. I was painted long ago, and I never said any of this."
 PORTRAIT_SIDE: Final = 512
 ENROLMENT_SIDE: Final = 384
+TURNS: Final = ((7.0, 0.0), (-7.0, 0.0), (0.0, 4.0), (4.0, -4.0))
+EXPOSURES: Final = (
+    Exposure(PORTRAIT_SIDE), *(Exposure(ENROLMENT_SIDE, yaw, pitch) for yaw, pitch in TURNS)
+)
 
 
 class WalkthroughError(PlatformError):
@@ -102,6 +107,7 @@ class Walkthrough:
     sitter: Sitter = SITTERS[0]
     stranger: Sitter = SITTERS[1]
     sentence: str = SENTENCE
+    longest: int = 20
     tell: Callable[[str], None] = lambda text: None
     steps: list[Step] = field(default_factory=list)
     gate: Gate | None = None
@@ -172,8 +178,7 @@ class Walkthrough:
             name = self.own.kind.capitalize() if self.own else self.sitter.name
             view, link = consents.draft(cast.steward, name, "nobody@example.org", self._offer())
             self.consent_id = view.consent_id
-            kind, evidence = self._evidence()
-            consents.attach(cast.steward, self.consent_id, kind, evidence)
+            consents.attach(cast.steward, self.consent_id, *self._evidence())
             for picture in pictures:
                 consents.add_photo(link, picture)
             if self.own and self.own.voice:
@@ -185,9 +190,11 @@ class Walkthrough:
             view = consents.show(cast.steward, self.consent_id)
             if not view.enrolled:
                 raise WalkthroughError(f"the photo cannot be used: {view.enrolment}")
-            consents.activate(cast.reviewer, self.consent_id, watched=True)
-            if self.own and self.own.kind == "artwork":  # a painting needs two
-                consents.activate(cast.curator, self.consent_id, watched=True)
+            artwork = self.own is not None and self.own.kind == "artwork"
+            note = self.own.statement if self.own and artwork else ""
+            consents.activate(cast.reviewer, self.consent_id, watched=True, note=note)
+            if artwork:  # it needs two, each with a note of how they know
+                consents.activate(cast.curator, self.consent_id, watched=True, note=note)
             view = consents.show(cast.steward, self.consent_id)
             step.log_index = self._log_size() - 1
             step.note = f"consent {view.state}"
@@ -207,7 +214,7 @@ class Walkthrough:
             projects=(self._cast().project_id,),
             requesters=(),
             audience="public",
-            max_seconds=10 if own else 20,
+            max_seconds=10 if own else self.longest,
             max_side=512,
             voice_source="clips" if own and own.voice else "synthetic",
             languages=() if own else ("en",),
@@ -219,8 +226,7 @@ class Walkthrough:
         if self.own:
             kind = "provenance" if self.own.kind == "artwork" else "written-release"
             return kind, self.own.statement.encode()
-        evidence = self.sitter.evidence(PORTRAIT_SIDE)
-        return "provenance", json.dumps(evidence, sort_keys=True).encode()
+        return "provenance", evidence(self.sitter, EXPOSURES)
 
     def _sign(self, link: str) -> None:
         consents = self.services.consents
@@ -261,7 +267,7 @@ class Walkthrough:
         with self._step("Delivery") as step:
             delivered = self.services.requests.deliver(self._cast().researcher, self.video.rid)
             self.file = self.folder / "talking-face.mp4"
-            self.file.write_bytes(delivered.path.read_bytes())
+            self.file.write_bytes(delivered.read())
             step.log_index = self._log_size() - 1
             step.note = f"{delivered.size / 1e6:.2f} MB"
 
@@ -415,9 +421,7 @@ class Walkthrough:
 
 def enrolment(sitter: Sitter) -> list[NDArray[np.uint8]]:
     """The portrait, then four more pictures at small turns of the head."""
-    turns = ((7, 0), (-7, 0), (0, 4), (4, -4))
-    more = [draw(sitter.seed, ENROLMENT_SIDE, yaw=yaw, pitch=pitch) for yaw, pitch in turns]
-    return [sitter.picture(PORTRAIT_SIDE), *more]
+    return [draw(sitter.seed, e.size, yaw=e.yaw, pitch=e.pitch) for e in EXPOSURES]
 
 
 def speak(text: str, language: str = "en") -> bytes:

@@ -24,10 +24,12 @@ from primafacie.generator.registry import Chosen, Ensemble
 from primafacie.platform.accounts import Account, Accounts
 from primafacie.platform.assets import Assets
 from primafacie.platform.clock import Clock, now
+from primafacie.platform.confirmations import Confirmations
 from primafacie.platform.consents import Consents, ConsentTools
 from primafacie.platform.database import Database
 from primafacie.platform.errors import SettingsError, UnavailableError
 from primafacie.platform.examiner import Examiner
+from primafacie.platform.invitations import Invitations
 from primafacie.platform.journal import SYSTEM, Journal
 from primafacie.platform.keys import Keyring, certificate_ends, open_gate, open_keyring
 from primafacie.platform.likenesses import Likenesses
@@ -35,6 +37,7 @@ from primafacie.platform.logbook import Logbook
 from primafacie.platform.manifests import Manifests
 from primafacie.platform.notifications import Notifications
 from primafacie.platform.opt_outs import OptOuts
+from primafacie.platform.passkeys import Passkeys, named_host
 from primafacie.platform.people import People
 from primafacie.platform.policies import Policies
 from primafacie.platform.projects import Projects
@@ -48,6 +51,7 @@ from primafacie.platform.subjects import Subjects
 from primafacie.platform.takedown import Takedowns
 from primafacie.platform.vault import Vault
 from primafacie.platform.verdict_statement import PURPOSE
+from primafacie.platform.witnesses import Witnesses
 from primafacie.safeguards.face import FaceWeights
 from primafacie.safeguards.policy import PolicySet
 
@@ -89,10 +93,13 @@ class Services:
     journal: Journal = field(repr=False)
     accounts: Accounts = field(repr=False)
     sessions: Sessions = field(repr=False)
+    passkeys: Passkeys = field(repr=False)
+    invitations: Invitations = field(repr=False)
     projects: Projects = field(repr=False)
     subjects: Subjects = field(repr=False)
     likenesses: Likenesses = field(repr=False)
     consents: Consents = field(repr=False)
+    confirmations: Confirmations = field(repr=False)
     vault: Vault = field(repr=False)
     queue: Queue = field(repr=False)
     requests: Requests = field(repr=False)
@@ -100,6 +107,7 @@ class Services:
     people: People = field(repr=False)
     policies: Policies = field(repr=False)
     logbook: Logbook = field(repr=False)
+    witnesses: Witnesses = field(repr=False)
     examiner: Examiner = field(repr=False)
     takedowns: Takedowns = field(repr=False)
     opt_outs: OptOuts = field(repr=False)
@@ -127,7 +135,7 @@ class Services:
         settings.memory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         services = cls._put_together(settings, keys, database, clock)
         services._check_memory()
-        if not services.journal.ready():
+        if not services.journal.writable():
             raise SettingsError("the log cannot be written; nothing may happen without it")
         if not settings.production:
             services.policies.ensure()
@@ -153,7 +161,11 @@ class Services:
         vault = Vault(journal, keys.derive("uploads"), limits)
         assets = Assets(journal, vault)
         queue = Queue(journal, vault, settings.lease_seconds)
-        accounts, projects = Accounts(journal, settings.daily_quota), Projects(journal)
+        accounts = Accounts(journal, settings.daily_quota, settings.production)
+        passkeys = Passkeys(
+            journal, accounts, settings.public_url, settings.production, settings.controller
+        )
+        projects = Projects(journal)
         subjects = Subjects(journal, keys.derive("subjects"))
         platform_key = keys.signer("consent_key")
         likenesses = Likenesses(journal, subjects, dsse.public_bytes(platform_key))
@@ -188,17 +200,21 @@ class Services:
             journal=journal,
             accounts=accounts,
             sessions=Sessions(journal),
+            passkeys=passkeys,
+            invitations=Invitations(journal, accounts, passkeys, settings),
             projects=projects,
             subjects=subjects,
             likenesses=likenesses,
             consents=Consents(tools),
+            confirmations=Confirmations(tools),
             vault=vault,
             queue=queue,
             requests=requests,
             assets=assets,
             people=People(journal, accounts, projects, requests),
-            policies=Policies(journal, PolicySet.shipped()),
-            logbook=Logbook(journal, settings.ledger, settings.signatures),
+            policies=Policies(journal, PolicySet.shipped(_matcher(settings))),
+            logbook=_logbook(journal, settings),
+            witnesses=Witnesses(journal, settings.witnesses, settings.witness_quorum),
             examiner=examiner,
             takedowns=Takedowns(journal, subjects, assets, examiner),
             opt_outs=OptOuts(journal, subjects, likenesses, vault),
@@ -245,11 +261,14 @@ class Services:
     @property
     def face_weights(self) -> FaceWeights | None:
         """The recogniser the operator named instead of dlib's."""
-        chosen = self.settings
-        if chosen.face_weights is None or chosen.face_match_distance is None:
-            return None
-        return FaceWeights(
-            chosen.face_weights, chosen.face_weights_sha256, chosen.face_match_distance
+        return _face_weights(self.settings)
+
+    @property
+    def former_faces(self) -> tuple[FaceWeights, ...]:
+        """Recognisers that were in use before; dlib's is always compared with."""
+        return tuple(
+            FaceWeights(one.file, one.sha256, one.match_distance)
+            for one in self.settings.former_faces
         )
 
     @contextlib.contextmanager
@@ -257,7 +276,9 @@ class Services:
         """What looks at photos, without the rest of the gate. Ends its child on leaving."""
         from primafacie.safeguards.inspector import Inspector
 
-        made = Inspector(self.settings.production, self.keys.mark_keys(), self.face_weights)
+        made = Inspector(
+            self.settings.production, self.keys.mark_keys(), self.face_weights, self.former_faces
+        )
         try:
             yield made
         finally:
@@ -319,8 +340,17 @@ class Services:
             HealthLine("keys", not (self.settings.production and self.keys.development),
                        "development" if self.keys.development else "operator's own"),
             self._certificate(),
+            *self._witnesses(),
         ]  # fmt: skip
         return Health(tuple(lines))
+
+    def _witnesses(self) -> list[HealthLine]:
+        """Only where a quorum is asked for can they fail; without any, doctor and page say so."""
+        wanted = self.settings.witness_quorum
+        if not wanted:
+            return []
+        text = f"{wanted} of {len(self.witnesses.vkeys)} must have cosigned within the last hour"
+        return [HealthLine("witnesses", self.witnesses.enough(), text)]
 
     def _certificate(self) -> HealthLine:
         chain = read_pem(self.settings.claim_chain) or self.keys.claim_chain
@@ -351,6 +381,8 @@ class Services:
             marks=self.keys.mark_keys(),
             production=self.settings.production,
             face_weights=self.face_weights,
+            former_faces=self.former_faces,
+            strict=self.settings.strict_faces,
         )
         trust = StudioTrust(
             permit_keys=((dsse.key_id(public), public),),
@@ -361,7 +393,8 @@ class Services:
         )
         with WorkerSigner(self.settings, self._note_signature) as signer:
             marks = self.keys.mark_keys()[0]
-            seal = Seal(signer, TrustList.of(*_roots(self.settings, self.keys)), marks)
+            anchors = TrustList.of(*_roots(self.settings, self.keys))
+            seal = Seal(signer, anchors, marks, self.revocations)
             gate = Gate(
                 post, self.people, self.likenesses, self.policies.shipped, self.queue, trust, seal
             )
@@ -384,11 +417,37 @@ class Services:
         )
 
 
+def _logbook(journal: Journal, settings: Settings) -> Logbook:
+    """A signer_socket may lead to a signer whose book is another user's or another machine's."""
+    own, named = settings.signatures, settings.signer_book
+    books = (own,) if named is None or named.absolute() == own else (own, named.absolute())
+    elsewhere = settings.signer_socket is not None and named is None
+    return Logbook(journal, settings.ledger, books, elsewhere)
+
+
+def _face_weights(settings: Settings) -> FaceWeights | None:
+    if settings.face_weights is None or settings.face_match_distance is None:
+        return None
+    return FaceWeights(
+        settings.face_weights, settings.face_weights_sha256, settings.face_match_distance
+    )
+
+
+def _matcher(settings: Settings) -> str:
+    weights = _face_weights(settings)
+    return weights.model if weights else ""
+
+
 def _check_settings(settings: Settings) -> None:
     if settings.production and settings.debug:
         raise SettingsError("production does not start in debug mode")
     if settings.production and settings.public_url.startswith("http://"):
         raise SettingsError("production needs an https:// public address")
+    if settings.production and not named_host(settings.public_url):
+        raise SettingsError(
+            "production needs a name in public_url: browsers make no passkey for a number, and "
+            "without one the roles that decide sleep for ever"
+        )
     if settings.production and settings.memory.is_relative_to(settings.data_dir.absolute()):
         raise SettingsError(
             "production needs a memory_file outside the data folder, on a disk that is not "

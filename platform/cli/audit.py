@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from primafacie.platform.cli import answer, opened
+from primafacie.platform.cli.witness import witness
 
 
 @click.group("audit")
@@ -14,37 +15,53 @@ def audit() -> None:
     """The log."""
 
 
+audit.add_command(witness)
+
+
 @audit.command("verify")
 @click.option("--bundle", type=click.Path(exists=True, dir_okay=False, path_type=Path),
               help="An exported log, verified offline.")  # fmt: skip
 @click.option("--vkey", "vkeys", multiple=True, help="The log's public key, for a bundle.")
+@click.option("--witness", "others", multiple=True, help="A witness's public key, for a bundle.")
+@click.option("--quorum", default=0, type=click.IntRange(0), help="So many must have cosigned.")
 @answer.json_option
-def verify(bundle: Path | None, vkeys: tuple[str, ...], as_json: bool) -> None:
+def verify(
+    bundle: Path | None, vkeys: tuple[str, ...], others: tuple[str, ...], quorum: int, as_json: bool
+) -> None:
     """Read the whole log again and compare everything. Exit code 4 if anything differs."""
     if bundle is not None:
-        _verify_bundle(bundle, vkeys, as_json)
+        _verify_bundle(bundle, vkeys, others, quorum, as_json)
         return
     with opened.services() as services:
         found = services.logbook.verify(None)
     word = "SOUND" if found.ok else "NOT SOUND"
     answer.say(
         as_json,
-        {"ok": found.ok, "size": found.size, "problems": found.problems, "report": found.report},
+        {
+            "ok": found.ok,
+            "size": found.size,
+            "problems": found.problems,
+            "not_compared": found.not_compared,
+            "report": found.report,
+        },
         f"{word}: {found.size} entries in {found.seconds:.2f} s",
         *(f"  {problem}" for problem in found.problems),
+        *(f"  note: {note}" for note in found.not_compared),
     )
     if not found.ok:
         raise answer.Unverified
 
 
-def _verify_bundle(bundle: Path, vkeys: tuple[str, ...], as_json: bool) -> None:
+def _verify_bundle(
+    bundle: Path, vkeys: tuple[str, ...], others: tuple[str, ...], quorum: int, as_json: bool
+) -> None:
     from primafacie.audit.bundle import verify_bundle
     from primafacie.audit.errors import AuditError
 
     if not vkeys:
         raise click.UsageError("a bundle is verified with the log's public key: give --vkey")
     try:
-        report = verify_bundle(bundle, vkeys)
+        report = verify_bundle(bundle, vkeys, witnesses=others, quorum=quorum)
         report.require_sound()
     except AuditError as error:
         answer.say(as_json, {"ok": False, "problems": [str(error)]}, f"NOT SOUND: {error}")
@@ -120,6 +137,40 @@ def export(out: Path, token_file: Path | None, as_json: bool) -> None:
         keys = services.log.vkeys
     answer.say(as_json, {"file": out, "log_index": index, "log_keys": keys},
                f"{out}: logged as entry {index}", *(f"  --vkey {key}" for key in keys))  # fmt: skip
+
+
+@audit.command("cosign")
+@answer.json_option
+def cosign(as_json: bool) -> None:
+    """Sign the log as it stands and ask the witnesses now; the worker does it by itself.
+
+    Exit code 4 unless so many cosigned as `witness_quorum` asks for.
+    """
+    with opened.services() as services:
+        services.journal.publish()
+        services.witnesses.cosign()
+        seen, enough = services.witnesses.seen(), services.witnesses.enough()
+    lines = [f"{one.name}  {one.size} entries  {one.at or 'never'}" for one in seen]
+    lines = lines or ["no witnesses are named"]
+    answer.say(as_json, {"enough": enough, "witnesses": seen}, *lines)
+    if not enough:
+        raise answer.Unverified
+
+
+@audit.command("tiles")
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@answer.json_option
+def tiles(folder: Path, as_json: bool) -> None:
+    """Write the log as static files (C2SP tlog-tiles) into FOLDER, for mirrors and monitors. What
+    is there already stays."""
+    from primafacie.audit.tiles import export as write
+
+    with opened.services() as services:
+        opened.acted(services, "tiles")
+        services.journal.publish()
+        with services.database.read() as tx:
+            head = write(tx, services.log, folder)
+    answer.say(as_json, {"folder": folder, "size": head.size}, f"{folder}: {head.size} entries")
 
 
 @audit.command("remember")

@@ -35,6 +35,16 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--crop", default="square", show_default=True, help="face, square, portrait or full.")
 @click.option("--background", default="photo", show_default=True, help="photo, or green.")
 @click.option("--emotion", default="neutral", show_default=True)
+@click.option("--intensity", default=0.5, show_default=True, help="Of the emotion, 0 to 1.")
+@click.option("--amplitude", default=1.0, show_default=True, help="Of the head, 0 to 1.5.")
+@click.option("--distance", default=1.0, show_default=True, help="Of the camera, 0.8 to 1.25.")
+@click.option("--gaze", nargs=2, type=float, default=(0.0, 0.0), show_default=True,
+              help="Main direction: degrees to the sitter's left, degrees down.")  # fmt: skip
+@click.option("--pose", nargs=4, type=float, multiple=True, metavar="T YAW PITCH ROLL",
+              help="The head at second T, in degrees; may be given again and again.")  # fmt: skip
+@click.option("--region", "regions", multiple=True, help="What may move: lips, expression, pose, "
+              "eyes; may be given again. All, if none is named.")  # fmt: skip
+@click.option("--fps", default=25, show_default=True, help="25, 30, 50 or 60.")
 @click.option("--seed", default=0, show_default=True)
 @click.option("--text", "--transcript", "transcript", default="", help="What the clip says, if "
               "known: it sharpens the lips.")  # fmt: skip
@@ -45,9 +55,14 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     help="Where the movement "
     "shall go as data: a name that ends in .json, .csv or .glb. The consent must allow it.",
 )
+@click.option("--label", default="", help="Where the visible label lies: bottom, top, top-left, "
+              "top-right, bottom-left, bottom-right, or none where nobody asks for one. Default: "
+              "as the consent has it.")  # fmt: skip
+@click.option("--caption", default="", help="More words in the first or last seconds: start, end "
+              "or both. Default: as the consent asks.")  # fmt: skip
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Where it shall go.")
 @click.option("--poster", type=click.Path(dir_okay=False, path_type=Path),
-              help="Where a still of it shall go (PNG).")  # fmt: skip
+              help="Where a still of it shall go: a name that ends in .png or .jpg.")  # fmt: skip
 @click.option("--sound", type=click.Path(dir_okay=False, path_type=Path),
               help="Where its sound shall go (WAV), if its voice is synthetic.")  # fmt: skip
 @click.option("--here/--queue", default=True, show_default=True,
@@ -69,10 +84,19 @@ def generate(
     crop: str,
     background: str,
     emotion: str,
+    intensity: float,
+    amplitude: float,
+    distance: float,
+    gaze: tuple[float, float],
+    pose: tuple[tuple[float, float, float, float], ...],
+    regions: tuple[str, ...],
+    fps: int,
     seed: int,
     transcript: str,
     language: str,
     motion: Path | None,
+    label: str,
+    caption: str,
     out: Path | None,
     poster: Path | None,
     sound: Path | None,
@@ -82,10 +106,11 @@ def generate(
     as_json: bool,
 ) -> None:
     """Ask for a video as the owner of the token. Every request is logged, whatever comes of it."""
-    from primafacie.generator.controls import Controls
+    from primafacie.generator.controls import REGIONS, Controls, PoseKey
     from primafacie.generator.errors import EngineError
     from primafacie.platform.errors import InputError
     from primafacie.platform.jobs import Worker
+    from primafacie.platform.queue import COMPARING
     from primafacie.platform.requests import Submission
     from primafacie.safeguards.decision import Reason, is_bad_input
 
@@ -94,8 +119,13 @@ def generate(
         try:
             controls = Controls(size=size, crop=crop, background=background,  # type: ignore[arg-type]
                                 emotion=emotion, seed=seed,  # type: ignore[arg-type]
+                                intensity=intensity, amplitude=amplitude, distance=distance,
+                                gaze=gaze, pose=tuple(PoseKey(*key) for key in pose),
+                                regions=regions or REGIONS, fps=fps,  # type: ignore[arg-type]
                                 transcript=transcript, language=language,
-                                motion=motion.suffix[1:] if motion else "")  # fmt: skip
+                                motion=motion.suffix[1:] if motion else "",
+                                label=label, caption=caption)  # fmt: skip
+            form = _picture_form(poster)
         except EngineError as error:
             services.note_http("CLI", "generate", 400, actor=actor, why=("malformed_request",))
             raise InputError(str(error)) from error
@@ -114,16 +144,16 @@ def generate(
         )
         if here and wait:
             Worker(services).run(once=True)
-        while wait and not view.done:
+        while wait and not view.done and view.stage != COMPARING:
             view = services.requests.show(actor, view.rid)
-            if not view.done:
+            if not view.done and view.stage != COMPARING:
                 time.sleep(0.3)
         if out is not None and view.state == "released":
             file = services.requests.deliver(actor, view.rid, "downloaded")
-            opened.write(out, file.path.read_bytes())
+            opened.write(out, file.read())
         if motion is not None and view.state == "released":
-            opened.write(motion, services.requests.motion(actor, view.rid).path.read_bytes())
-        for kind, place in (("png", poster), ("wav", sound)):
+            opened.write(motion, services.requests.motion(actor, view.rid).read())
+        for kind, place in ((form, poster), ("wav", sound)):
             if place is not None and view.state == "released":
                 opened.write(place, services.requests.companion(actor, view.rid, kind).data)
         known = services.policies.shipped.reasons
@@ -134,6 +164,16 @@ def generate(
     if view.state in ("refused", "withheld"):
         raise answer.Refusal
     ctx.exit(0 if view.state in ("released", "queued", "running") else FAILED)
+
+
+def _picture_form(poster: Path | None) -> str:
+    """`png` or `jpg`, by the name's ending. Raises EngineError for another."""
+    from primafacie.generator.errors import EngineError
+
+    ending = poster.suffix.lower() if poster else ".png"
+    if ending not in (".png", ".jpg", ".jpeg"):
+        raise EngineError("a still is a .png or a .jpg")
+    return "png" if ending == ".png" else "jpg"
 
 
 def _project(services: Services, actor: Account, consent_id: str) -> str:
@@ -148,6 +188,8 @@ def _project(services: Services, actor: Account, consent_id: str) -> str:
 def _report(view: RequestView, out: Path | None, as_json: bool) -> None:
     lines = [f"{view.rid}  {view.state}"]
     lines += [f"  {reason.rule}: {reason.sentence}" for reason in view.reasons]
+    if view.stage == "comparing":
+        lines.append("  a reviewer compares the faces first; ask again for the file afterwards")
     if view.message:
         lines.append(f"  {view.message}")
     if view.asset is not None:

@@ -60,8 +60,31 @@ def token_option(command: F) -> F:
 
 
 def signed_in(opened: Services, token_file: Path | None, scope: str) -> Account:
-    """For whom the command acts. A wrong token or name is logged, then SignInError or InputError
-    is raised; so is InputError where neither was given and the operator cannot act alone."""
+    """For whom the command acts, and that it was given: logged before anything is read. A wrong
+    token or name is logged, then SignInError or InputError is raised; so is InputError where
+    neither was given and the operator cannot act alone."""
+    account = _who(opened, token_file, scope)
+    _note(opened, account)
+    return account
+
+
+def _note(opened: Services, account: Account) -> None:
+    """Log who gives which command, and about what; the arguments go where they can be erased. How
+    it ends nobody knows yet, so no status is told."""
+    from primafacie.audit.entry import Kind
+
+    here = click.get_current_context()
+    named = {p.name for p in here.command.params if isinstance(p, click.Argument)}
+    about = {str(n): str(v)[:200] for n, v in here.params.items() if n in named and v}
+    entry = opened.journal.event(
+        Kind.HTTP_REQUEST, account.user_id,
+        facts=(("method", "CLI"), ("path", here.command_path.partition(" ")[2])),
+        why=("asked",), payload=about or None,
+    )  # fmt: skip
+    opened.journal.record(entry)
+
+
+def _who(opened: Services, token_file: Path | None, scope: str) -> Account:
     user = click.get_current_context().meta.get(AS, "")
     if user:
         return named(opened, user, scope)
@@ -87,14 +110,42 @@ def _operator(opened: Services, scope: str) -> Account:
     return Account(OPERATOR, "", "operator", roles, True, None, 0, "", now())
 
 
+def acted(opened: Services, what: str) -> None:
+    """Log that the operator reads or writes something at the machine, in nobody's name."""
+    from primafacie.audit.entry import Kind
+    from primafacie.platform.journal import OPERATOR
+
+    opened.journal.record(opened.journal.event(Kind.OPERATOR_ACTED, OPERATOR, why=(what,)))
+
+
 def named(opened: Services, user: str, what: str) -> Account:
-    """The account of that e-mail or id. Only whoever can open the installation's keys gets here;
-    an unknown name is logged, then InputError is raised."""
-    account = opened.accounts.by_email(user) or opened.accounts.find(user)
-    if account is None or not account.active:
-        opened.note_http("CLI", what, 400, why=("unknown_user",))
-        raise InputError(f"there is no account {user!r}")
+    """The account of that e-mail or id. Only whoever can open the installation's keys gets here.
+    That the operator spoke for it is logged first; an unknown name too, then InputError is raised.
+    """
+    from primafacie.audit.entry import Kind
+    from primafacie.platform.journal import OPERATOR
+
+    account = known(opened, user, what)
+    if not account.active:
+        raise _nobody(opened, user, what)
+    journal = opened.journal
+    entry = journal.event(Kind.OPERATOR_ACTED, OPERATOR, subject=account.user_id, why=(what,))
+    journal.record(entry)
     return account
+
+
+def known(opened: Services, user: str, what: str) -> Account:
+    """The account of that e-mail or id, closed ones too. An unknown name is logged, then InputError
+    is raised."""
+    account = opened.accounts.by_email(user) or opened.accounts.find(user)
+    if account is None:
+        raise _nobody(opened, user, what)
+    return account
+
+
+def _nobody(opened: Services, user: str, what: str) -> InputError:
+    opened.note_http("CLI", what, 400, why=("unknown_user",))
+    return InputError(f"there is no account {user!r}")
 
 
 def read(file: Path) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -41,6 +42,28 @@ def listed(state: str, token_file: Path | None, as_json: bool) -> None:
         found = services.opt_outs.listed(actor, state)
     lines = [f"{o.opt_out_id}  {o.state}  {o.received_at:%Y-%m-%d}  {o.name}" for o in found]
     answer.say(as_json, {"opt_outs": list(found)}, *(lines or ["Nothing."]))
+
+
+@optout.command("outdated")
+@opened.token_option
+@answer.json_option
+def outdated(token_file: Path | None, as_json: bool) -> None:
+    """Entries that the face model in use cannot compare with anybody, one by one; whether a former
+    model still does, and whether their people were asked for new photos."""
+    with opened.services() as services:
+        actor = opened.signed_in(services, token_file, "manage")
+        with services.inspector() as eyes:
+            found = services.opt_outs.outdated(actor, eyes.model)
+            compared = {one.model: one.model in eyes.models for one in found}
+    lines = []
+    for one in found:
+        held = "compared by it" if compared[one.model] else "REFUSES EVERY REQUEST: name its model"
+        asked = f"asked {one.asked_at:%Y-%m-%d}" if one.asked_at else "not asked yet"
+        if not one.written:
+            asked = f"write to them yourself: {one.contact}"
+        lines.append(f"{one.entry_id}  {one.name}  {one.model[:40]}  {held}; {asked}")
+    rows = [{**asdict(one), "compared": compared[one.model]} for one in found]
+    answer.say(as_json, {"outdated": rows}, *(lines or ["None: the model in use made them all."]))
 
 
 @optout.command("decide")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -22,11 +23,19 @@ def serve(worker: bool, host: str | None, port: int | None) -> None:
     from primafacie.platform.settings import Settings
     from primafacie.platform.wiring import Services
 
-    given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
-    settings = Settings.read(**given)
+    for name, value in (("PRIMAFACIE_HOST", host), ("PRIMAFACIE_PORT", port)):
+        if value is not None:
+            os.environ[name] = str(value)  # for the worker beside it as well
+    settings = Settings.read()
     answer.log_to_stderr(settings.log_level)
-    Services.open(settings).close()  # says what is wrong before anything listens
+    with Services.open(settings) as services:  # says what is wrong before anything listens
+        empty = not services.accounts.everybody()
     click.echo(f"Serving on http://{settings.host}:{settings.port}", err=True)
+    click.echo(f"Open {settings.public_url}", err=True)
+    if empty:
+        click.echo("Nobody has an account yet. Make the first one in another terminal:\n"
+                   '  ./run user add --email you@example.org --name "Your Name" --role admin',
+                   err=True)  # fmt: skip
     with _beside(worker):
         _server(settings)().run()
 

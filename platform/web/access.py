@@ -23,6 +23,7 @@ from primafacie.platform.web.logged import acts_for
 
 View = TypeVar("View", bound=Callable[..., Any])
 _MARK: Final = "__access__"
+EVERYBODY: Final = frozenset(ROLES)  # who signed in, with no role yet or one that sleeps too
 
 
 class AccessUndeclared(RuntimeError):
@@ -31,7 +32,7 @@ class AccessUndeclared(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Who may call a view: `roles` (empty = anybody signed in), a token `scope`, or the public."""
+    """Who may call a view: `roles` (EVERYBODY: whoever signed in), a token `scope`, the public."""
 
     kind: str  # "role" | "token" | "public"
     roles: frozenset[str] = frozenset()
@@ -49,7 +50,7 @@ def role(*roles: str) -> Callable[[View], View]:
 
 def signed_in(view: View) -> View:
     """For everybody who signed in, whatever the role: one's own things."""
-    return _declare(Access("role", frozenset(ROLES)))(view)
+    return _declare(Access("role", EVERYBODY))(view)
 
 
 def public(why: str) -> Callable[[View], View]:
@@ -118,7 +119,9 @@ def _guard() -> Response | None:
         return None
     if g.account is None:
         return _to_sign_in()
-    if not g.account.has(*access.roles):
+    if access.roles != EVERYBODY and not g.account.has(*access.roles):
+        if not g.account.asleep.isdisjoint(access.roles):
+            g.account.require(*access.roles)  # says that a passkey is missing
         abort(403)
     return None
 

@@ -8,11 +8,12 @@ a declared role on every route (access.py).
 
 from __future__ import annotations
 
+import io
 from datetime import timedelta
-from typing import Any, Final
+from typing import IO, Any, Final
 
 from apiflask import APIFlask
-from flask import Flask, current_app, make_response, render_template
+from flask import Flask, Request, current_app, make_response, render_template
 from flask import request as flask_request
 from flask_wtf.csrf import CSRFError, CSRFProtect
 from werkzeug.exceptions import HTTPException
@@ -20,7 +21,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from primafacie.generator.errors import GeneratorError
 from primafacie.platform.errors import PlatformError
-from primafacie.platform.web import access, headers, problem, words
+from primafacie.platform.web import access, headers, problem, uploads, words
 from primafacie.platform.web.api import assets as api_assets
 from primafacie.platform.web.api import consents as api_consents
 from primafacie.platform.web.api import health as api_health
@@ -40,7 +41,9 @@ from primafacie.platform.web.screens import (
     home,
     integrity,
     jobs,
+    join,
     likeness,
+    matches,
     never_me,
     people,
     policies,
@@ -56,7 +59,8 @@ from primafacie.safeguards.errors import SafeguardError
 
 SCREENS: Final = (
     signin, home, request, jobs, projects, approvals, consents, capture, likeness, people, account,
-    audit, integrity, verify, policies, takedown, never_me, rights, appeals,
+    audit, integrity, join, verify, policies, takedown, never_me, rights, appeals,
+    matches,
 )  # fmt: skip
 RESOURCES: Final = (
     api_requests, api_consents, api_log, api_verify, api_assets, api_health, api_spec,
@@ -66,15 +70,30 @@ API_PREFIX: Final = "/api/"
 _FORM_SLACK: Final = 256 * 1024  # what the fields of a form may weigh beside its files
 
 
+class Asked(Request):
+    """A request whose files stay in memory, where nobody finds them later, and whose body is as
+    small as its route allows."""
+
+    @property  # type: ignore[misc]  # nothing may set it
+    def max_content_length(self) -> int:  # type: ignore[override]
+        """Bytes of the whole body."""
+        most: int = current_app.config["UPLOADS"].get(self.endpoint, 0)
+        return most + _FORM_SLACK
+
+    def _get_file_stream(self, *_: Any, **__: Any) -> IO[bytes]:
+        return io.BytesIO()  # werkzeug's own goes to the disk, in clear, beyond half a megabyte
+
+
 def create_app(services: Services) -> Flask:
     """The app over `services`. Raises AccessUndeclared when a route says not who may call it."""
     app = APIFlask(
         __name__, title="Prima Facie", version="1", json_errors=False, docs_path=None,
         spec_path=None, static_folder="static", static_url_path="/static",
     )  # fmt: skip
+    app.request_class = Asked
     _configure(app, services)
     watch(app)
-    csrf = CSRFProtect(app)
+    csrf = CSRFProtect()
     words.register(app)
     for screen in SCREENS:
         app.register_blueprint(screen.blueprint)
@@ -85,6 +104,8 @@ def create_app(services: Services) -> Flask:
         app.view_functions["static"]
     )
     access.seal(app)
+    uploads.watch(app)
+    csrf.init_app(app)  # reads the form: after those who say whether it is read at all
     _register_errors(app)
     app.after_request(headers.carry)
     app.wsgi_app = _behind(Logged(app.wsgi_app, services), services.settings.proxies)
@@ -107,7 +128,7 @@ def _configure(app: APIFlask, services: Services) -> None:
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_SECURE=settings.public_url.startswith("https:"),
         PERMANENT_SESSION_LIFETIME=timedelta(hours=12),
-        MAX_CONTENT_LENGTH=settings.max_video_bytes + _FORM_SLACK,
+        UPLOADS=uploads.limits(settings),
         MAX_FORM_MEMORY_SIZE=_FORM_SLACK,
         MAX_FORM_PARTS=200,
         WTF_CSRF_TIME_LIMIT=None,  # as long as the session

@@ -83,23 +83,31 @@ TITLES: Final = {
     "voice_allowed": "The voice is one the person agreed to",
     "face_is_consenting_subject": "The face is the person who agreed",
     "face_is_nobody_else": "The face is nobody else's",
+    "strict_distance": "The face is near enough, where more is asked for",
+    "match_confirmed": "A reviewer has compared the faces, where that is asked for",
     "one_face": "The photo shows exactly one face",
     "photo_good_enough": "The photo is good enough",
     "source_not_generated": "The photo was not made by a generator",
     "source_not_ours": "The photo does not come from a video made here",
+    "voice_not_ours": "The voice does not come from a video made here",
     "not_on_never_me_list": "Nobody asked never to be animated",
     "subject_kind_admitted": "This kind of person is admitted here",
+    "nobody_alive": "Invented or painted people: registered photos and a label",
     "adult_subject": "The person is an adult",
     "consent_quota": "The number of videos agreed is not used up",
     "requester_quota": "Your daily number is not used up",
     "motion_in_scope": "Movement as data is agreed to, if asked for",
+    "label_shown": "The visible label stands where it must",
+    "label_in_place": "The label lies where the person agreed",
+    "caption_shown": "The caption stands where the person asked",
     "engine_approved": "The engines here are approved",
     "log_writable": "The log can be written",
 }
 #: Rules on what only the gate measures.
 _MEASURED: Final = frozenset({
     "face_is_nobody_else", "one_face", "photo_good_enough", "source_not_generated",
-    "source_not_ours", "not_on_never_me_list", "voice_usable",
+    "source_not_ours", "not_on_never_me_list", "voice_not_ours", "voice_usable",
+    "strict_distance", "match_confirmed",
 })  # fmt: skip
 _UNKNOWN: Final[dict[str, Callable[[Draft], bool]]] = {
     "project_in_force": lambda d: not d.project_id,
@@ -110,9 +118,13 @@ _UNKNOWN: Final[dict[str, Callable[[Draft], bool]]] = {
     "audience_in_scope": lambda d: not (d.consent_id and d.audience),
     "language_in_scope": lambda d: not d.consent_id,
     "motion_in_scope": lambda d: bool(d.controls.motion) and not d.consent_id,
+    "label_shown": lambda d: d.controls.label == "none" and not (d.consent_id and d.audience),
+    "label_in_place": lambda d: d.controls.label != "" and not d.consent_id,
+    "caption_shown": lambda d: d.controls.caption != "" and not d.consent_id,
     "adult_subject": lambda d: not d.consent_id,
     "consent_quota": lambda d: not d.consent_id,
     "subject_kind_admitted": lambda d: not d.consent_id,
+    "nobody_alive": lambda d: not d.consent_id,
 }
 
 
@@ -151,6 +163,8 @@ def _state(services: Services, rule: str, broken: bool, draft: Draft) -> str:
         return "later"
     if rule == "length_within_limits" and not (draft.consent_id and draft.voice_ms):
         return "unmet" if broken and draft.consent_id else "later"
+    if rule == "match_confirmed":  # a reviewer is asked when the gate has looked
+        return "later"
     if rule == "face_is_consenting_subject":
         return _face_state(services, broken, draft)
     if rule == "voice_allowed":
@@ -197,4 +211,5 @@ def _facts(services: Services, account: Account, draft: Draft) -> Facts:
         production=services.settings.production,
         log_ready=True,
         engines=services.engines.identities,
+        strict=services.settings.strict_faces,
     )

@@ -3,7 +3,8 @@
 A WSGI wrapper round the whole app, so that it sees what Flask itself answers too: unknown paths,
 malformed bodies, bodies that are too large, failed sign-ins, crashes. It holds the status line
 back, appends one `http.request` entry, and only then lets the status and the body go. When the
-entry cannot be written it answers 503 with nothing else.
+entry cannot be written it answers 503 with nothing else. What is no HTTP at all never gets here:
+the server in front of this app answers that with 400, unlogged.
 
 What is written: method, path, status, who (when known), the rules broken, and the client's address
 as a keyed daily hash. Never a query string, and never a path segment that is itself a secret (the
@@ -12,6 +13,7 @@ consent links and receipt tokens): there the route's pattern stands instead.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Iterable
 from typing import Any, Final
@@ -22,10 +24,18 @@ from primafacie.platform.accounts import Account
 from primafacie.platform.wiring import Services
 
 SECRET_ARGUMENTS: Final = frozenset({"link", "receipt", "manifest", "reference"})
-SECRET_PREFIXES: Final = ("/c/", "/me/", "/takedown/", "/never-me/")
+SECRET_PREFIXES: Final = ("/join/", "/c/", "/me/", "/takedown/", "/never-me/")
 _NAMES: Final = re.compile(r"[0-9a-fA-F]{14,}")
 _NOTE: Final = "primafacie.note"
 _UNAVAILABLE: Final = b"The log cannot be written, so nothing is answered. Try again later.\n"
+_BROKEN: Final = b"Something is broken here, and the page that would say so is too.\n"
+_BARE: Final = [
+    ("Content-Type", "text/plain; charset=utf-8"),
+    ("Cache-Control", "no-store"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
+]
+_LOG: Final = logging.getLogger(__name__)
 
 
 class Logged:
@@ -42,17 +52,16 @@ class Logged:
             held[:] = [(status, headers)]
             return _no_write
 
-        body = self._app(environ, hold)
+        try:
+            body = self._app(environ, hold)
+        except Exception:  # the page that tells of a failure failed too
+            _LOG.exception("no page could be made")
+            held[:], body = [("500 Internal Server Error", _BARE)], [_BROKEN]
         try:
             self._note(environ, held[0][0])
         except Exception:  # whatever the cause: unlogged means unanswered
             getattr(body, "close", lambda: None)()
-            start_response("503 Service Unavailable", [
-                ("Content-Type", "text/plain; charset=utf-8"), ("Cache-Control", "no-store"),
-                ("X-Content-Type-Options", "nosniff"),
-                ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
-            ])  # fmt: skip
-            return [_UNAVAILABLE]
+            held[:], body = [("503 Service Unavailable", _BARE)], [_UNAVAILABLE]
         start_response(*held[0])
         return body
 

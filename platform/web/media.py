@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from flask import Response
+from flask import Response, request, send_file
 
 from primafacie.platform.errors import NotFoundError
+from primafacie.platform.requests import SealedFile
 
 SANDBOX: Final = "default-src 'none'; sandbox; frame-ancestors 'none'"
 #: First bytes -> media type. What matches none is sent as a file to save.
@@ -15,6 +16,8 @@ _KINDS: Final = (
     (8, b"WEBP", "image/webp"), (4, b"ftyp", "video/mp4"), (0, b"\x1aE\xdf\xa3", "video/webm"),
     (0, b"%PDF-", "application/pdf"),
 )  # fmt: skip
+#: Stills by what they are asked for as.
+PICTURES: Final = {"png": "image/png", "jpg": "image/jpeg"}
 _SHOWN: Final = ("image/png", "image/jpeg", "image/webp", "video/mp4", "video/webm")
 
 
@@ -44,6 +47,22 @@ def stored(data: bytes, name: str) -> Response:
 def download(data: bytes, name: str, kind: str) -> Response:
     """A file to be saved under `name`."""
     return _sealed(Response(data, content_type=kind), "attachment", name)
+
+
+def film(found: SealedFile, *, save: bool) -> Response:
+    """A released video out of the handle that was compared; players may ask for parts of it."""
+    response = send_file(found.file, mimetype="video/mp4", as_attachment=save,
+                         download_name=found.name, conditional=False, etag=found.sha256,
+                         max_age=0)  # fmt: skip
+    response.content_length = found.size
+    try:
+        response.make_conditional(request, accept_ranges=True, complete_length=found.size)
+    except BaseException:  # no such part
+        found.file.close()
+        raise
+    response.headers["Content-Security-Policy"] = SANDBOX
+    response.headers["Cache-Control"] = "private, no-store"
+    return response
 
 
 def _sealed(response: Response, how: str, name: str) -> Response:

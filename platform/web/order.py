@@ -70,6 +70,17 @@ class ControlsOrder(_Strict):
     motion: Literal["", "json", "csv", "glb"] = Field(
         default="", description="Movement as data beside the video; the consent must allow it."
     )
+    label: Literal[
+        "", "bottom", "top", "top-left", "top-right", "bottom-left", "bottom-right", "none"
+    ] = Field(
+        default="",
+        description="Where the visible label lies; empty: as the consent has it, else below; none: "
+        "without, where neither consent nor policy asks for one.",
+    )
+    caption: Literal["", "start", "end", "both"] = Field(
+        default="",
+        description="More words in the first or last three seconds; empty: as the consent asks.",
+    )
 
     def controls(self) -> Controls:
         """As the generator takes it. Raises EngineError for what the ranges above do not catch."""

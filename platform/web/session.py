@@ -6,19 +6,27 @@ password or roles changed, is out at the next click, with every copy of the cook
 
 from __future__ import annotations
 
+import secrets
 import time
+from dataclasses import replace
+from typing import Final
 
-from flask import session
+from flask import current_app, g, request, session
+from werkzeug.wrappers import Response
 
 from primafacie.platform.accounts import Account
 from primafacie.platform.wiring import Services
 
+#: A cookie that outlives sessions: which accounts were joined or signed in from this browser.
+BROWSER: Final = "pf_browser"
+YEAR: Final = 366 * 24 * 3600
 
-def begin(services: Services, account: Account) -> str:
+
+def begin(services: Services, account: Account, by_passkey: bool = False) -> str:
     """Start a fresh session (nothing survives from before); where the person wanted to go."""
     wanted = str(session.get("next", ""))
     session.clear()
-    sid = services.sessions.begin(account)
+    sid = services.sessions.begin(account, by_passkey)
     session.update(uid=account.user_id, sid=sid, seen=int(time.time()))
     session.permanent = True
     return wanted if wanted.startswith("/") and not wanted.startswith("//") else ""
@@ -42,4 +50,26 @@ def account(services: Services) -> Account | None:
         return None
     if now - int(session.get("seen", 0)) > 30:
         session["seen"] = now
-    return found
+    return replace(found, proven=found.proven or services.sessions.by_passkey(sid, found))
+
+
+def by_passkey(services: Services, account: Account) -> bool:
+    """Did the session at hand begin with a passkey?"""
+    return services.sessions.by_passkey(str(session.get("sid", "")), account)
+
+
+def browser() -> str:
+    """The mark of this browser; a fresh one where it has none yet."""
+    if "browser" not in g:
+        known = request.cookies.get(BROWSER, "")
+        g.browser = known if len(known) == 32 and known.isalnum() else secrets.token_hex(16)
+    return str(g.browser)
+
+
+def marked(response: Response) -> Response:
+    """The response, with the browser's mark to be kept for a year."""
+    secure = bool(current_app.config["SESSION_COOKIE_SECURE"])
+    response.set_cookie(
+        BROWSER, browser(), max_age=YEAR, httponly=True, samesite="Lax", secure=secure
+    )
+    return response

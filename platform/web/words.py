@@ -50,6 +50,10 @@ STATES: Final[Mapping[str, tuple[str, str]]] = {
     "ended": ("off", "Ended"), "met": ("ok", "Met"), "unmet": ("bad", "Not met"),
     "later": ("wait", "Asked at the gate"), "yes": ("ok", "Yes"), "no": ("off", "No"),
 }  # fmt: skip
+#: Languages of the notices, by their own names.
+LANGUAGES: Final[Mapping[str, str]] = {
+    "en": "English", "de": "Deutsch", "fr": "Français", "es": "Español", "it": "Italiano",
+}  # fmt: skip
 #: The stages of a request, in order: the word the worker reports begins with the key.
 STAGES: Final[Mapping[str, str]] = {
     "queued": "Waiting for a worker",
@@ -68,6 +72,16 @@ AUDIENCE_WORDS: Final[Mapping[str, str]] = {
     "publication": "readers of a scientific publication",
     "public": "anybody",
 }
+LABEL_WORDS: Final[Mapping[str, str]] = {
+    "": "As the consent has it",
+    "bottom": "Below", "top": "Above", "top-left": "Above, left", "top-right": "Above, right",
+    "bottom-left": "Below, left", "bottom-right": "Below, right",
+    "none": "None, where nobody asks for one",
+}  # fmt: skip
+CAPTION_WORDS: Final[Mapping[str, str]] = {
+    "": "As the consent asks", "start": "First three seconds", "end": "Last three seconds",
+    "both": "First and last three seconds",
+}  # fmt: skip
 KINDS: Final[Mapping[str, str]] = {
     "http.request": "Page or API call",
     "request.received": "Request received",
@@ -84,6 +98,7 @@ KINDS: Final[Mapping[str, str]] = {
     "request.failed": "Request failed",
     "request.aborted": "Request broke off",
     "request.cancelled": "Request cancelled",
+    "request.cancel_asked": "Somebody asked to stop the request",
     "consent.draft": "Consent drafted",
     "consent.captured": "Consent signed by the person",
     "consent.activated": "Consent put in force",
@@ -101,10 +116,30 @@ KINDS: Final[Mapping[str, str]] = {
     "takedown.closed": "Takedown decided",
     "opt_out.received": "Somebody asks never to be shown",
     "opt_out.closed": "Opt-out decided",
+    "opt_out.renewal": "Somebody on the never-me list is asked for new photos",
+    "match.asked": "A reviewer is asked to compare two faces",
+    "match.answered": "A reviewer has compared them",
     "complaint.received": "Complaint received",
     "complaint.answered": "Complaint answered",
     "verify.query": "File checked",
     "verify.feedback": "Answer about a file judged",
+    "user.created": "Account made",
+    "user.changed": "Account changed",
+    "user.approved": "Researcher's access approved",
+    "user.suspended": "Account or access closed",
+    "user.signed_in": "Signed in",
+    "user.sign_in_failed": "Sign-in failed",
+    "user.signed_out": "Signed out",
+    "project.created": "Project applied for",
+    "project.changed": "Project changed",
+    "project.approved": "Project approved",
+    "project.rejected": "Project rejected",
+    "project.closed": "Project ended",
+    "policy.activated": "Policies proposed or put in force",
+    "key.rotated": "Key changed",
+    "signature.made": "Credential signed",
+    "operator.acted": "The operator acted at the machine",
+    "witness.cosigned": "Checkpoint shown to a witness",
     "log.read": "Log read",
     "log.exported": "Log exported",
 }
@@ -130,6 +165,8 @@ def register(app: Flask) -> None:
             "settings": services.settings, "STATES": STATES, "STAGES": STAGES, "ROLES": ROLES,
             "PURPOSES": PURPOSES, "AUDIENCES": AUDIENCES, "AUDIENCE_WORDS": AUDIENCE_WORDS,
             "MOTION_WORDS": MOTION_WORDS,
+            "LABEL_WORDS": LABEL_WORDS, "CAPTION_WORDS": CAPTION_WORDS,
+            "LANGUAGES": LANGUAGES,
             "log_badge": functools.partial(log_badge, services), "now": datetime.now(UTC),
         }  # fmt: skip
 

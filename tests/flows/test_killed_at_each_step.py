@@ -68,7 +68,7 @@ def test_killed(
         kept = sorted(p.name for p in again.vault.outputs.rglob("*") if p.is_file())
         assert len(kept) == (1 if expected == "released" else 0), kept
         if expected == "released":
-            file = again.requests.deliver(again.accounts.find(world.researcher_id), rid).path
-            assert again.examiner.examine(None, file.read_bytes()).level.name == "EXACT"
+            file = again.requests.deliver(again.accounts.find(world.researcher_id), rid)
+            assert again.examiner.examine(None, file.read()).level.name == "EXACT"
         report = again.logbook.verify(None)
         assert report.ok, report

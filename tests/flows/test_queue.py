@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import secrets
 import shutil
@@ -26,6 +27,7 @@ from primafacie.audit.digest import sha256_hex
 from primafacie.audit.entry import TERMINAL, Kind, LogEntry, Outcome
 from primafacie.audit.errors import StoreError
 from primafacie.audit.log import Log
+from primafacie.generator.controls import Controls
 from primafacie.generator.ledger import Ledger
 from primafacie.platform import tables
 from primafacie.platform.errors import (
@@ -116,7 +118,8 @@ class Road:
         self.pause("sealed")
         record = AssetRecord(
             sealed.asset_number, request.rid, sealed.file_sha256, sealed.manifest_sha256,
-            request.consent_id, "active", -1, b"", "",
+            request.consent_id, "active", -1, b"", "", duration=sealed.duration,
+            width=sealed.width, height=sealed.height, fps=sealed.fps,
         )  # fmt: skip
         try:
             receipt = queue.release(request, consent.epoch, record, self.released(request, sealed))
@@ -128,6 +131,7 @@ class Road:
     def seal(self, request: Request) -> SealedAsset:
         path = self.services.vault.staged(request.rid, request.claim)
         path.write_bytes(f"sealed {request.rid} {request.claim}".encode())
+        self.sign(request)
         return SealedAsset(
             path=path, asset_number=fresh_asset_number(), asset_uuid="a" * 32,
             manifest_label="urn:c2pa:x", file_sha256=sha256_hex(path.read_bytes()),
@@ -135,6 +139,15 @@ class Road:
             height=512, fps=25.0, frame_count=50, sealed_at=self.services.journal.clock(),
             fingerprint=b"",
         )  # fmt: skip
+
+    def sign(self, request: Request) -> None:
+        """The entry before a signature, and the line in the signer's book."""
+        claim = sha256_hex(f"{request.rid} {request.claim}".encode())
+        facts = (("tbs_sha256", claim),)
+        self.services.queue.record(self.entry(Kind.SIGNATURE_MADE, request, facts=facts))
+        self.services.settings.signatures.parent.mkdir(exist_ok=True)
+        with self.services.settings.signatures.open("a") as book:
+            book.write(json.dumps({"rid": request.rid, "sha256": claim}) + "\n")
 
     def released(self, request: Request, sealed: SealedAsset) -> LogEntry:
         facts = (("asset", f"{sealed.asset_number:014x}"), ("file_sha256", sealed.file_sha256))
@@ -195,8 +208,24 @@ class TestIntake:
         first = house.submit(consent_id, idempotency_key="k1")
         again = house.submit(consent_id, idempotency_key="k1")
         other = house.submit(consent_id, idempotency_key="k2")
+        with pytest.raises(ConflictError, match="another request"):
+            house.submit(consent_id, idempotency_key="k1", voice=b"other bytes")
         assert first.rid == again.rid != other.rid
         assert house.kinds.count("request.received") == 2
+
+    @pytest.mark.parametrize(
+        "other",
+        [{"controls": Controls(label="none")}, {"controls": Controls(language="de")},
+         {"controls": Controls(transcript="Something else.")}, {"voice_synthetic": False}],
+    )  # fmt: skip
+    def test_a_key_does_not_answer_for_a_video_that_was_to_be_another(
+        self, house: Any, other: dict[str, Any]
+    ) -> None:
+        consent_id, _ = house.active()
+        asked = {"idempotency_key": "k1", "controls": Controls(), "voice_synthetic": True}
+        house.submit(consent_id, **asked)
+        with pytest.raises(ConflictError, match="another request"):
+            house.submit(consent_id, **asked | other)
 
     def test_one_person_cannot_fill_the_queue(self, house: Any) -> None:
         consent_id, _ = house.active()
@@ -229,7 +258,8 @@ class TestWork:
         view = house.services.requests.show(house.researcher, rid)
         assert view.state == "released" and view.asset.available and view.asset.width == 512
         assert house.leaves(rid) == [
-            "request.received", "decision.generate", "permit.issued", "output.released",
+            "request.received", "decision.generate", "permit.issued", "signature.made",
+            "output.released",
         ]  # fmt: skip
         progress = house.services.requests.progress(house.researcher, rid)
         assert [e.stage for e in progress.events] == [
@@ -237,7 +267,7 @@ class TestWork:
         ]  # fmt: skip
         assert progress.done
         file = house.services.requests.deliver(house.researcher, rid)
-        assert sha256_hex(file.path.read_bytes()) == file.sha256
+        assert sha256_hex(file.read()) == file.sha256
         assert house.kinds[-1] == "output.viewed"
 
     def test_a_refusal_keeps_every_reason(self, house: Any) -> None:
@@ -277,8 +307,6 @@ class TestWork:
         assert house.services.consents.show(house.reviewer, consent_id).state == "under_review"
 
     def test_a_release_can_be_proved_offline(self, house: Any) -> None:
-        import json
-
         from primafacie.audit.proof import verify_leaf
 
         rid = house.submit(house.active()[0]).rid

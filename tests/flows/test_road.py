@@ -53,7 +53,7 @@ def film(road: tuple[Any, Any, Any], take: Callable[..., Any]) -> bytes:
     view = take(controls=Controls(size=512, seed=3))
     assert view.state == "released", (view.message, view.reasons)
     researcher = services.accounts.find(world.researcher_id)
-    data: bytes = services.requests.deliver(researcher, view.rid).path.read_bytes()
+    data: bytes = services.requests.deliver(researcher, view.rid).read()
     return data
 
 

@@ -20,16 +20,18 @@ _NUMBER = re.compile(r"[0-9a-f]{14}\Z")
 @blueprint.get("/<number>/consent")
 @access.public("every copy of a video names this address; whoever meets one may ask")
 @blueprint.doc(
-    summary="Does the consent behind a video still hold?",
-    description="`number` is what the mark carries: 14 hex characters. Nobody is named.",
+    summary="Does a video still stand?",
+    description="`number` is what the mark carries: 14 hex characters. Nobody is named. A video "
+    "whose `called_back_at` is set does not stand, even where its consent is active.",
     responses=described.responses(200, shapes.StatusShape, 404),
 )
 def consent(number: str) -> Response:
-    """The consent's state now."""
+    """The consent's state now, and whether this video itself was called back."""
     found = services().assets.by_asset_number(int(number, 16)) if _NUMBER.match(number) else None
     if found is None:
         raise NotFoundError("no video with this number was released here")
-    gone = stamp(found.revoked_at) if found.revoked_at else None
+    ended, called_back = found.consent_ended_at, found.revoked_at
     return jsonify({"asset_number": number, "consent": found.consent_status,
-                    "withdrawn_at": gone, "file_sha256": found.file_sha256,
-                    "log_index": found.log_index})  # fmt: skip
+                    "withdrawn_at": stamp(ended) if ended else None,
+                    "called_back_at": stamp(called_back) if called_back else None,
+                    "file_sha256": found.file_sha256, "log_index": found.log_index})  # fmt: skip

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from apiflask import APIBlueprint
-from flask import Response, jsonify, request, send_file, url_for
+from flask import Response, jsonify, request, url_for
 from pydantic import ValidationError
 
 from primafacie.platform.errors import InputError
@@ -88,12 +87,7 @@ def cancel(rid: str) -> tuple[Response, int]:
 @blueprint.doc(summary="The sealed video", responses=described.files("video/mp4", 404, 409))
 def video(rid: str) -> Response:
     """Logged as handed out before the first byte leaves."""
-    sealed = services().requests.deliver(access.me(), rid)
-    response = send_file(Path(sealed.path), mimetype="video/mp4", as_attachment=True,
-                         download_name=sealed.name, etag=sealed.sha256, max_age=0)  # fmt: skip
-    response.headers["Content-Security-Policy"] = media.SANDBOX
-    response.headers["Cache-Control"] = "private, no-store"
-    return response
+    return media.film(services().requests.deliver(access.me(), rid, "downloaded"), save=True)
 
 
 @blueprint.get("/<rid>/motion")
@@ -106,19 +100,21 @@ def video(rid: str) -> Response:
 def motion(rid: str) -> Response:
     """Logged as handed out first."""
     found = services().requests.motion(access.me(), rid)
-    return media.download(found.path.read_bytes(), found.name, "application/octet-stream")
+    return media.download(found.read(), found.name, "application/octet-stream")
 
 
-@blueprint.get("/<rid>/still")
+@blueprint.get("/<rid>/still", defaults={"form": "png"})
+@blueprint.get("/<rid>/still.jpg", defaults={"form": "jpg"})
 @access.token("read")
 @blueprint.doc(
     summary="A still of the sealed video, marked and signed",
-    responses=described.files("image/png", 404, 409),
+    description="As PNG, or as JPEG (`still.jpg`).",
+    responses=described.files("image/*", 404, 409),
 )
-def still(rid: str) -> Response:
-    """A PNG; logged as handed out first."""
-    found = services().requests.companion(access.me(), rid, "png")
-    return media.download(found.data, found.name, "image/png")
+def still(rid: str, form: str) -> Response:
+    """Logged as handed out first."""
+    found = services().requests.companion(access.me(), rid, form)
+    return media.download(found.data, found.name, media.PICTURES[form])
 
 
 @blueprint.get("/<rid>/sound")

@@ -149,6 +149,9 @@ class StatusShape(BaseModel):
     asset_number: str
     consent: str = Field(description="active, suspended, withdrawn, expired, ...")
     withdrawn_at: str | None
+    called_back_at: str | None = Field(
+        description="when this video itself was taken down or locked away, whatever the consent"
+    )
     file_sha256: str
     log_index: int
 

@@ -18,7 +18,8 @@ def show() -> ResponseReturnValue:
     me, s = access.me(), services()
     return render_template(
         "appeals.html", takedowns=s.takedowns.listed(me), complaints=s.consents.complaints(me),
-        opt_outs=s.opt_outs.listed(me), answered=s.consents.complaints(me, "answered")[:10],
+        opt_outs=s.opt_outs.listed(me), outdated=s.opt_outs.outdated(me, ""),
+        answered=s.consents.complaints(me, "answered")[:10],
         decided=[*s.takedowns.listed(me, "upheld"), *s.takedowns.listed(me, "declined")][:10],
     )  # fmt: skip
 

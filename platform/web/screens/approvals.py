@@ -31,6 +31,7 @@ def show() -> ResponseReturnValue:
         waiting=waiting,
         applications=applications,
         consents=s.consents.pending(me) if me.has("reviewer") else (),
+        matches=s.confirmations.waiting(me) if me.has("reviewer") else (),
         names=s.accounts.names(people),
     )
 

@@ -13,7 +13,8 @@ from primafacie.platform.web.services import services
 
 blueprint = Blueprint("audit", __name__, url_prefix="/log")
 READERS = ("auditor", "reviewer", "admin")
-USUAL = "-kind:http.request"  # every page call is in the log; few searches are about them
+#: Every page call and every look into the log is in it; few searches are about them.
+USUAL = "-kind:http.request -kind:log.read"
 PRESETS = (
     ("What happened", USUAL),
     ("Everything", ""),

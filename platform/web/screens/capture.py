@@ -12,12 +12,12 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from primafacie.platform.consents import Choices
+from primafacie.platform.consents import Choices, Estate
 from primafacie.platform.errors import InputError, LinkError, PlatformError
 from primafacie.platform.plain_words import plain_words
 from primafacie.platform.web import access, fields, media
 from primafacie.platform.web.services import services
-from primafacie.safeguards.consent import PURPOSES, ConsentRecord
+from primafacie.safeguards.consent import PURPOSES, RELATIONS, ConsentRecord
 from primafacie.safeguards.errors import SafeguardError
 from primafacie.safeguards.liveness import LONGEST, MOVES
 
@@ -29,7 +29,7 @@ WHY = "the person invited has no account; the link is the key"
 @access.public(WHY)
 def show(link: str) -> ResponseReturnValue:
     """The invitation, with all there is to know before saying yes."""
-    return _page(link)
+    return _page(link, language=request.args.get("notice", "")[:16])
 
 
 @blueprint.post("/<link>/photos")
@@ -114,6 +114,22 @@ def add_voice(link: str) -> ResponseReturnValue:
     return redirect(url_for("capture.show", link=link) + "#voice")
 
 
+@blueprint.post("/<link>/documents/<kind>")
+@access.public(WHY)
+def add_document(link: str, kind: str) -> ResponseReturnValue:
+    """Add what shows that somebody has died, or that it is one's own to decide for them."""
+    most = services().settings.max_photo_bytes
+    try:
+        data = fields.upload("document", "Document", most)
+        services().consents.add_document(link, kind, data)
+    except LinkError:
+        raise
+    except PlatformError as error:
+        return _page(link, error=str(error)), error.status
+    flash("Document added.")
+    return redirect(url_for("capture.show", link=link) + "#estate")
+
+
 @blueprint.post("/<link>/prepare")
 @access.public(WHY)
 def prepare(link: str) -> ResponseReturnValue:
@@ -171,10 +187,13 @@ def _again(link: str, error: PlatformError | SafeguardError) -> ResponseReturnVa
         raise error from None
 
 
-def _page(link: str, error: str = "", given: Mapping[str, str] | None = None) -> str:
-    invitation = services().consents.invitation(link)
+def _page(
+    link: str, error: str = "", given: Mapping[str, str] | None = None, language: str = ""
+) -> str:
+    language = language or (given or {}).get("notice_language", "")[:16]
+    invitation = services().consents.invitation(link, language)
     return render_template("capture.html", link=link, invitation=invitation, error=error,
-                           given=given or {})  # fmt: skip
+                           given=given or {}, relations=RELATIONS)  # fmt: skip
 
 
 def _choices() -> Choices:
@@ -187,6 +206,18 @@ def _choices() -> Choices:
         days=fields.whole("days", "For how long", 1, 3653),
         audience=fields.text("audience", "Who may see it", most=32),
         motion=fields.ticked("motion"),
+        strict=fields.ticked("strict"),
+        estate=_estate() if "relation" in request.form else None,
+    )
+
+
+def _estate() -> Estate:
+    return Estate(
+        name=fields.text("representative", "Your name", most=120),
+        relation=fields.one_of("relation", "Who you are to them", RELATIONS),
+        died=fields.whole("died", "Year in which they died", 1800, 2200),
+        right=fields.text("right", "What makes it yours to decide", most=1000),
+        honest=fields.ticked("honest"),
     )
 
 

@@ -10,10 +10,17 @@ from flask.typing import ResponseReturnValue
 
 from primafacie.platform.consents import Offer
 from primafacie.platform.errors import InputError, PlatformError
+from primafacie.platform.notice import Notice
 from primafacie.platform.review import ATTACHED
 from primafacie.platform.web import access, fields, media
 from primafacie.platform.web.services import services
-from primafacie.safeguards.consent import AUDIENCES, PURPOSES, SubjectKind
+from primafacie.safeguards.consent import (
+    AUDIENCES,
+    CAPTIONS,
+    LABEL_POSITIONS,
+    PURPOSES,
+    SubjectKind,
+)
 
 blueprint = Blueprint("consents", __name__, url_prefix="/consents")
 READERS = ("steward", "reviewer", "researcher", "admin")
@@ -125,7 +132,7 @@ def review(consent_id: str) -> ResponseReturnValue:
         view = services().consents.activate(access.me(), consent_id, watched, note=note)
         flash(
             "The consent is in force." if view.state == "active"
-            else "Noted. A work of art needs a second reviewer."
+            else "Noted. Whoever cannot speak for themselves needs a second reviewer."
         )  # fmt: skip
     else:
         services().consents.reject(access.me(), consent_id, note)
@@ -163,7 +170,8 @@ def _form(given: Mapping[str, Any], error: str = "") -> str:
     me = access.me()
     projects = [p for p in services().projects.listed(me) if p.state == "approved"]
     return render_template("consent_new.html", given=given, error=error, projects=projects,
-                           kinds=tuple(SubjectKind))  # fmt: skip
+                           kinds=tuple(SubjectKind),
+                           languages=tuple(Notice.all(services().settings)))  # fmt: skip
 
 
 def _offer() -> Offer:
@@ -183,7 +191,11 @@ def _offer() -> Offer:
         photo_mode=f.one_of("photo_mode", "Photos", ("registered", "matched")),
         voice_source=f.one_of("voice_source", "Voice", ("own", "synthetic", "clips")),
         label=f.text("label", "Label", most=60, least=0),
+        label_position=f.one_of("label_position", "Where they must lie", LABEL_POSITIONS, ""),
+        caption=f.one_of("caption", "Caption", CAPTIONS, ""),
         motion=f.ticked("motion"),
+        strict=f.ticked("strict"),
+        language=f.one_of("language", "Language of the notice", tuple(Notice.all(settings)), "en"),
         days=f.whole("days", "Days in force", 1, settings.consent_days, settings.consent_days),
     )
 

@@ -24,7 +24,7 @@ def show() -> ResponseReturnValue:
     if g.account is None:
         return render_template("welcome.html")
     me, s = access.me(), services()
-    more: dict[str, Any] = {}
+    more: dict[str, Any] = {"waiting": s.accounts.waiting(me.user_id)}
     if me.has("researcher"):
         more["requests"] = s.requests.listed(me, limit=8)
         more["counts"] = s.requests.counts(me)
@@ -38,6 +38,8 @@ def show() -> ResponseReturnValue:
             for c in consents
             if c.state == "active" and (ends := moment_of(c.not_after)) and ends < limit
         ]
+    if me.has("admin"):
+        more["proposals"] = s.accounts.proposals(me)
     if me.has("reviewer", "admin"):
         more["reviews"] = s.consents.pending(me) if me.has("reviewer") else ()
         more["applications"] = s.projects.listed(me, state="applied")

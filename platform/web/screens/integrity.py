@@ -39,4 +39,5 @@ def _page(report: LogReport | None = None) -> str:
     history = [checkpoints.told(c, vkeys) for c in s.logbook.history(20)]
     newest = checkpoints.told(s.logbook.checkpoint(), vkeys)
     return render_template("integrity.html", newest=newest, report=report, history=history,
-                           vkeys=vkeys)  # fmt: skip
+                           vkeys=vkeys, witnesses=s.witnesses.seen(),
+                           quorum=s.witnesses.quorum, enough=s.witnesses.enough())  # fmt: skip

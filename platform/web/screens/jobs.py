@@ -7,7 +7,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
-from pathlib import Path
 
 from flask import (
     Blueprint,
@@ -18,7 +17,6 @@ from flask import (
     redirect,
     render_template,
     request,
-    send_file,
     url_for,
 )
 from flask.typing import ResponseReturnValue
@@ -99,14 +97,9 @@ def cancel(rid: str) -> ResponseReturnValue:
 @access.role(*READERS)
 def video(rid: str) -> Response:
     """The sealed video; the log has it before the first byte leaves."""
-    sealed = services().requests.deliver(access.me(), rid)
     save = request.args.get("save") == "1"
-    response = send_file(Path(sealed.path), mimetype="video/mp4", as_attachment=save,
-                         download_name=sealed.name, conditional=True, etag=sealed.sha256,
-                         max_age=0)  # fmt: skip
-    response.headers["Content-Security-Policy"] = media.SANDBOX
-    response.headers["Cache-Control"] = "private, no-store"
-    return response
+    how = "downloaded" if save else "viewed"
+    return media.film(services().requests.deliver(access.me(), rid, how), save=save)
 
 
 @blueprint.get("/<rid>/motion")
@@ -114,15 +107,15 @@ def video(rid: str) -> Response:
 def motion(rid: str) -> Response:
     """The movement as data; the log has it before the first byte leaves."""
     found = services().requests.motion(access.me(), rid)
-    return media.download(found.path.read_bytes(), found.name, "application/octet-stream")
+    return media.download(found.read(), found.name, "application/octet-stream")
 
 
-@blueprint.get("/<rid>/still.png")
+@blueprint.get("/<rid>/still.<any(png,jpg):form>")
 @access.role(*READERS)
-def still(rid: str) -> Response:
+def still(rid: str, form: str) -> Response:
     """One frame of the sealed video, marked and signed by itself; logged before it leaves."""
-    found = services().requests.companion(access.me(), rid, "png")
-    return media.download(found.data, found.name, "image/png")
+    found = services().requests.companion(access.me(), rid, form)
+    return media.download(found.data, found.name, media.PICTURES[form])
 
 
 @blueprint.get("/<rid>/sound.wav")

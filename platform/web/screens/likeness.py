@@ -214,6 +214,7 @@ def _change() -> Change:
         max_per_day=fields.whole("max_per_day", "Videos a day", 1, 100_000),
         days=fields.whole("days", "Days from today", 1, 3653) if days else None,
         motion=fields.ticked("motion"),
+        strict=fields.ticked("strict"),
         photos=photos,
     )
 

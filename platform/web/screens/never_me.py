@@ -48,6 +48,15 @@ def status(reference: str) -> ResponseReturnValue:
     return render_template("never_me_status.html", asked=asked, reference=reference)
 
 
+@blueprint.post("/<reference>/renew")
+@access.public("the reference is the key")
+def renew(reference: str) -> ResponseReturnValue:
+    """New photos, where they were asked for."""
+    services().opt_outs.renew(reference, _photos(), fields.ticked("honest"))
+    flash("Thank you. A reviewer looks at the photos; until then your entry stands as it was.")
+    return redirect(url_for("never_me.status", reference=reference))
+
+
 @blueprint.post("/<reference>/leave")
 @access.public("the reference is the key")
 def leave(reference: str) -> ResponseReturnValue:

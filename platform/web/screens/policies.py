@@ -23,7 +23,8 @@ def show() -> ResponseReturnValue:
     )
     return render_template(
         "policies.html", rules=sorted(found.shipped.reasons.values(), key=lambda r: r.rule),
-        sources=found.shipped.sources, digest=digest, permits=PERMITS, waiting=waiting,
+        sources=found.shipped.sources, matcher=found.shipped.matcher, digest=digest,
+        permits=PERMITS, waiting=waiting,
         in_force=found.activated() == digest, titles=checklist.TITLES,
         history=[a for a in history if a.activated_at is not None],
     )  # fmt: skip

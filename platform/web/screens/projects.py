@@ -27,14 +27,14 @@ def listed() -> ResponseReturnValue:
 
 
 @blueprint.get("/new")
-@access.role("researcher", "steward")
+@access.role("researcher")
 def form() -> ResponseReturnValue:
     """The application form."""
     return render_template("project_new.html", given={}, error="")
 
 
 @blueprint.post("/new")
-@access.role("researcher", "steward")
+@access.role("researcher")
 def apply() -> ResponseReturnValue:
     """Send the application; a reviewer who is not part of it decides."""
     me = access.me()

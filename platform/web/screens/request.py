@@ -113,6 +113,8 @@ def _controls() -> Controls:
         transcript=fields.text("transcript", "Transcript", most=5000, least=0),
         language=fields.text("language", "Language", most=35, least=0) or "en",
         motion=f.get("motion", ""),
+        label=f.get("label", ""),
+        caption=f.get("caption", ""),
     )
 
 
@@ -123,7 +125,8 @@ def _order(draft: checklist.Draft) -> dict[str, Any]:
            "background": c.background, "emotion": c.emotion,
            "intensity": c.intensity, "amplitude": c.amplitude, "distance": c.distance,
            "gaze": c.gaze, "regions": list(c.regions), "seed": c.seed,
-           "transcript": c.transcript, "language": c.language, "motion": c.motion}  # fmt: skip
+           "transcript": c.transcript, "language": c.language, "motion": c.motion,
+           "label": c.label, "caption": c.caption}  # fmt: skip
     body: dict[str, Any] = {
         "project_id": draft.project_id or "…", "consent_id": draft.consent_id or "…",
         "purpose": draft.purpose or "…", "audience": draft.audience or "internal",

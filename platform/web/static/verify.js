@@ -1,5 +1,6 @@
 // Checks a chosen file's Content Credential in the browser. The file is read here and sent nowhere:
-// this script's only requests are for the checker itself and for the public keys.
+// this script's only requests are for the checker itself, for the public keys and, when somebody
+// presses the button for it, for the standing of a number that the credential names.
 const form = document.querySelector("#verify");
 const here = document.querySelector("#here");
 const FORMATS = {
@@ -48,7 +49,7 @@ function judged(found) {
   const store = found.store;
   const active = store.validation_results?.activeManifest ?? {};
   const stamped = (active.success ?? []).some((item) => item.code === "timeStamp.trusted");
-  if (store.validation_state === "Trusted" && stamped) return { tone: "ok", headline: "Its credentials look intact from here", meaning: "The signature fits the file and leads to our certificate, with a trusted time. It was made with an AI tool.", told: true };
+  if (store.validation_state === "Trusted" && stamped) return { tone: "wait", headline: "Intact, but whether it still stands was not asked", meaning: "The signature fits the file and leads to our certificate, with a trusted time. It was made with an AI tool. Your browser cannot know whether the person shown still agrees, or whether the video or the key that signed it was called back.", told: true };
   if (store.validation_state === "Trusted") return { tone: "wait", headline: "Signed, without a trusted time", meaning: "The signature fits the file, but when it was made cannot be told." };
   if (store.validation_state === "Valid") return { tone: "wait", headline: "Signed, but nobody here vouches for it", meaning: "The credentials are whole, but come from elsewhere. What they say cannot be relied on." };
   return { tone: "bad", headline: "The credentials do not fit the file", meaning: "The file may have been tampered with. Watch with caution." };
@@ -101,17 +102,69 @@ function told(store) {
   return { summary: shown(summary), story: shown(story) };
 }
 
+// The number that the mark carries, as the credential names it; asked of this server alone, whatever
+// host the credential names.
+function numberOf(store) {
+  const manifest = store.manifests?.[store.active_manifest] ?? {};
+  const consent = (manifest.assertions ?? []).find((a) => a.label === "org.primafacie.consent")?.data;
+  return /\/api\/v1\/assets\/([0-9a-f]{14})\/consent$/.exec(String(consent?.statusUrl ?? ""))?.[1];
+}
+
+const STANDING = {
+  active: { tone: "wait", headline: "Intact, and not called back as of now", meaning: "It was made with an AI tool. Our server was asked for its number just now: the consent behind it is in force. Its certificate, the log and the invisible mark were not looked at." },
+  suspended: { tone: "warn", headline: "Paused: please do not share it for now", meaning: "The credential is intact, but the use of this video is suspended at the moment." },
+  unknown: { tone: "wait", headline: "Intact, but its number is not in our register", meaning: "Our server knows no released video with the number that the credential names. Do not rely on it." },
+  failed: { tone: "wait", headline: "Whether it still stands could not be asked", meaning: "Our server did not answer. What your browser found says nothing about consent or about whether the video was called back." },
+  gone: { tone: "bad", headline: "Called back: please do not share it", meaning: "The credential is intact, but the consent behind this video has ended or the video was called back." },
+};
+
+async function standingOf(number) {
+  try {
+    const answer = await fetch(`/api/v1/assets/${number}/consent`, { credentials: "omit", cache: "no-store" });
+    if (answer.status === 404) return "unknown";
+    if (!answer.ok) return "failed";
+    const told = await answer.json();
+    if (told.withdrawn_at || told.called_back_at) return "gone";
+    return ["active", "suspended"].includes(told.consent) ? told.consent : "gone";
+  } catch {
+    return "failed";
+  }
+}
+
+function offer(section, number) {
+  const standing = section.querySelector("[data-slot=standing]");
+  if (!number) return standing.remove();
+  standing.querySelector("code").textContent = number;
+  const button = standing.querySelector("button");
+  button.addEventListener("click", async () => {
+    button.disabled = true;
+    const found = await standingOf(number);
+    button.disabled = false;
+    section.dataset.standing = found;
+    pronounce(section, STANDING[found]);
+    if (found !== "failed") standing.remove();
+    section.focus();
+  });
+}
+
+function pronounce(section, judgement) {
+  const slot = (name) => section.querySelector(`[data-slot=${name}]`);
+  slot("tone").className = "pf-verdict-icon pf-" + judgement.tone;
+  const use = slot("tone").querySelector("use");
+  const pictures = { bad: "alert-triangle", warn: "history", wait: "info-circle", off: "circle-dashed" };
+  use.setAttribute("href", use.getAttribute("href").split("#")[0] + "#" + pictures[judgement.tone]);
+  slot("headline").textContent = judgement.headline;
+  slot("meaning").textContent = judgement.meaning;
+}
+
 function show(found, digest) {
   const answer = document.querySelector("#here-answer").content.cloneNode(true);
   const slot = (name) => answer.querySelector(`[data-slot=${name}]`);
   const judgement = judged(found);
-  answer.querySelector("section").dataset.state = found.store?.validation_state ?? found.state;
-  slot("tone").classList.add("pf-" + judgement.tone);
-  const use = slot("tone").querySelector("use");
-  const pictures = { ok: "circle-check", bad: "alert-triangle", wait: "info-circle", off: "circle-dashed" };
-  use.setAttribute("href", use.getAttribute("href").split("#")[0] + "#" + pictures[judgement.tone]);
-  slot("headline").textContent = judgement.headline;
-  slot("meaning").textContent = judgement.meaning;
+  const section = answer.querySelector("section");
+  section.dataset.state = found.store?.validation_state ?? found.state;
+  pronounce(section, judgement);
+  offer(section, judgement.told && numberOf(found.store));
   const parts = judgement.told ? told(found.store) : { summary: [], story: [] };
   slot("summary").append(...parts.summary);
   if (!parts.summary.length) slot("summary").remove();
