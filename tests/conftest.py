@@ -87,6 +87,16 @@ class Registry:
         return next((r for r in self.records if r.manifest_sha256 == sha256), None)
 
 
+@dataclass
+class Revoked:
+    """Revocations in memory: serial number -> since when."""
+
+    serials: dict[str, datetime] = field(default_factory=dict)
+
+    def revoked(self, serial: str) -> datetime | None:
+        return self.serials.get(serial)
+
+
 class Newsroom:
     """Everything it takes to seal and examine, with a time-stamp authority that is running."""
 
@@ -105,6 +115,7 @@ class Newsroom:
         self.log = NoteSigner.from_seed(ORIGIN, b"l" * 32)
         self.tsa = LocalTsa(self.pki.time).start()
         self.registry = Registry()
+        self.revocations = Revoked()
         self._sealed: tuple[SealedAsset, Any] | None = None
 
     def signer(self, **changes: Any) -> Any:
@@ -145,7 +156,7 @@ class Newsroom:
             "engines": (("mesh-warp", "1.0"), ("phoneme", "1.0")),
             "report": (("sandbox", "enforced"),),
             "consent_commitment": "hmac-sha256:" + "a" * 64,
-            "consent_status_url": "https://test.invalid/status/1",
+            "consent_status_url": "https://test.invalid/api/v1/assets/0123456789abcd/consent",
             "scope": ("research", "internal"),
             "not_after": self.now + timedelta(days=365),
             "liveness": 1,
@@ -173,7 +184,8 @@ class Newsroom:
     def seal(self, clip: Any, order: Any, signer: Any = None) -> SealedAsset:
         from primafacie.safeguards.provenance.seal import Seal
 
-        return Seal(signer or self.signer(), self.trust, self.keys).seal(clip, order)
+        seal = Seal(signer or self.signer(), self.trust, self.keys, self.revocations)
+        return seal.seal(clip, order)
 
     def release(self, sealed: SealedAsset, rid: str, **changes: Any) -> AssetRecord:
         """The registry's record of a sealed film, with the log's proof of its release."""

@@ -33,7 +33,7 @@ def texts() -> list[tuple[Path, str]]:
 
 BINARY = {
     ".png", ".jpg", ".npz", ".npy", ".mp4", ".wav", ".woff2", ".wasm", ".gz", ".ogg", ".ico",
-    ".safetensors",
+    ".safetensors", ".otf",
 }  # fmt: skip
 #: Drawn and synthesised by our own code, and pinned by digest: test_mark_golden.
 GOLDEN = ROOT / "tests" / "safeguards" / "golden"
