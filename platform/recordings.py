@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any, Final
 
 import numpy as np
@@ -98,7 +99,8 @@ class Recordings(ConsentBook):
         with self._journal.database.read() as tx:
             if self._measured(tx, row, video) is not None:
                 return
-            earlier = self._traces(tx, row.id)
+            (added,) = [f.added_at for f in files if f.kind == "video" and f.sha256 == video]
+            earlier = self._traces(tx, row.id, added)  # a later copy is none of its faults
         asked = Challenge.stored(row.challenge, "", "")
         try:
             footage = face.watch(self._tools.vault.get(video), asked.words)
@@ -252,13 +254,18 @@ class Recordings(ConsentBook):
             )
         )
 
-    def _traces(self, tx: sa.Connection, consent_id: str) -> list[Vector]:
-        """How head and loudness moved in every other recording that is still on file."""
+    def _traces(
+        self, tx: sa.Connection, consent_id: str, before: datetime | None = None
+    ) -> list[Vector]:
+        """How head and loudness moved in every other recording that is still on file. before: in
+        those alone that were measured earlier."""
         row = self._row(tx, consent_id)
         now = {f.sha256 for f in self._files(tx, row.id) if f.kind == "video"}
         chosen = sa.select(challenge_checks, consents.c.subject_id).join(
             consents, consents.c.id == challenge_checks.c.consent_id
         )
+        if before is not None:
+            chosen = chosen.where(challenge_checks.c.at < before)
         found = []
         for check in tx.execute(chosen).all():
             if check.consent_id == consent_id and check.video_sha256 in now:

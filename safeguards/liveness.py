@@ -399,7 +399,8 @@ def _stirring(trace: Floats) -> Floats:
     """What is left of x and y, (N, 2), without the movements: those outlast five points."""
     path = trace[:, :2]
     padded = np.pad(path, ((2, 2), (0, 0)), mode="edge")
-    return path - np.median(np.lib.stride_tricks.sliding_window_view(padded, 5, axis=0), axis=-1)
+    middle = np.median(np.lib.stride_tricks.sliding_window_view(padded, 5, axis=0), axis=-1)
+    return np.asarray(path - middle, np.float32)
 
 
 def _common(wanted: Sequence[str], found: Sequence[str]) -> int:

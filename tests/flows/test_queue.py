@@ -144,7 +144,7 @@ class Road:
         """The entry before a signature, and the line in the signer's book."""
         claim = sha256_hex(f"{request.rid} {request.claim}".encode())
         facts = (("tbs_sha256", claim),)
-        self.services.queue.record(self.entry(Kind.SIGNATURE_MADE, request, facts=facts))
+        self.services.journal.record(self.entry(Kind.SIGNATURE_MADE, request, facts=facts))
         self.services.settings.signatures.parent.mkdir(exist_ok=True)
         with self.services.settings.signatures.open("a") as book:
             book.write(json.dumps({"rid": request.rid, "sha256": claim}) + "\n")
@@ -485,9 +485,9 @@ class TestFencing:
             again(house, rid)
             second = other.services.queue.claim("second", "cpu")
             assert second.claim > first.claim
-            before = snapshot(house.services)
             road = Road(house.services)
             sealed = road.seal(first)
+            before = snapshot(house.services)
             record = AssetRecord(sealed.asset_number, rid, sealed.file_sha256, "b" * 64,
                                  consent_id, "active", -1, b"", "")  # fmt: skip
             epoch = house.services.likenesses.find(consent_id).epoch
@@ -661,7 +661,7 @@ def _operations() -> dict[str, Callable[[Any], Callable[[], object]]]:
     def delivered(h: Any) -> Callable[[], object]:
         rid = h.submit(h.active()[0]).rid
         work(h)
-        return lambda: h.services.requests.deliver(h.researcher, rid)
+        return lambda: h.services.requests.deliver(h.researcher, rid).file.close()
 
     def grant(h: Any) -> Callable[[], object]:
         from datetime import timedelta

@@ -502,6 +502,19 @@ class TestForgettingTheFace:
         assert s.release_hold(house.steward, ada.id).state == "captured"
         assert ada.found.template is None
 
+    def test_a_later_copy_of_ones_recording_takes_nothing_from_who_is_measured_again(
+        self, ada: Ada
+    ) -> None:
+        house, s = ada.house, ada.house.services.consents
+        own = np.random.default_rng(3).normal(size=(160, 3)).astype(np.float32)
+        _, link = house.draft()
+        house.watch.move(seconds=1)
+        house.fill(link)
+        assert not any(f.verdict == "failed" for f in house.record(link, trace=own))
+        s.forget_biometrics(ada.token)
+        s.resume(ada.token)
+        assert s.enrol(ada.id, ada.faces(seen={"trace": own}, **SEEN)) == ""
+
     def test_the_template_and_its_key_go_and_the_consent_rests(self, ada: Ada) -> None:
         s = ada.house.services.consents
         s.complain(ada.token, "What do you know of me?")

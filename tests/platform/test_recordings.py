@@ -265,9 +265,10 @@ def test_the_gallery_opens_each_template_once_and_forgets_who_left(
     )  # fmt: skip
     assert len(likenesses.gallery(model).rows) == 2 and len(opened) == 2
     three, _ = house.active()
-    assert len(likenesses.gallery(model).rows) == 3 and len(opened) == 3, "the new one alone"
+    opened.clear()  # putting a consent in force compares it with its neighbours
+    assert len(likenesses.gallery(model).rows) == 3 and len(opened) == 1, "the new one alone"
     house.services.consents.withdraw(token)
-    assert len(likenesses.gallery(model).rows) == 2 and len(opened) == 3
+    assert len(likenesses.gallery(model).rows) == 2 and len(opened) == 1
     assert {consent for consent, *_ in likenesses._opened} == {two, three}, one
 
 

@@ -160,7 +160,7 @@ def take(dice_of: int, share: float = 1.0) -> Any:
     return path + share * stir
 
 
-def test_who_does_the_same_movements_again_is_a_question_for_the_reviewer_with_its_numbers() -> None:
+def test_who_does_the_same_movements_again_is_a_question_with_its_numbers() -> None:
     asked = judge(footage(trace=take(2)), ASK, TEMPLATE, [take(1)])
     (new,) = [f for f in asked if f.check == "new"]
     assert new.verdict == "doubtful" and not liveness.failed(asked)
