@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import importlib.util
 import sys
@@ -36,6 +37,7 @@ from primafacie.safeguards.identify import (
 from primafacie.safeguards.inspector import Inspector, Seen, _seen
 from primafacie.safeguards.provenance.mark_keys import MarkKeys
 
+GREY = {"height": 64, "width": 64, "pixels": base64.b64encode(bytes(64 * 64)).decode()}
 NAMED = FaceWeights(Path("faces.pt"), "a" * 64, 0.8)
 BOX = FaceBox(20, 30, 120, 150, 1.0, np.zeros((5, 2), np.float32))
 
@@ -132,12 +134,14 @@ def test_a_file_that_runs_code_when_opened_is_refused(tmp_path: Path) -> None:
 def test_a_taken_over_child_cannot_send_vectors_near_everybody() -> None:
     answer = {
         "vector": [0.0] * 512, "faces_a": 1, "faces_b": 1, "aspect": 1.0, "problems": [],
-        "model": NAMED.model, "generator_mark": "", "grey": None, "unfit": [],
+        "model": NAMED.model, "generator_mark": "", "grey": GREY, "unfit": [],
     }  # fmt: skip
     with pytest.raises(ValueError, match="descriptor"):
         _seen(answer, NAMED.model, (), NAMED)
     good = [NAMED.scale] + [0.0] * 511
     assert _seen(answer | {"vector": good}, NAMED.model, (), NAMED).vector is not None
+    with pytest.raises(ValueError, match="no picture"):  # then no mark was looked for
+        _seen(answer | {"vector": good, "grey": None}, NAMED.model, (), NAMED)
     with pytest.raises(ValueError):
         _seen(answer | {"vector": good[:128]}, NAMED.model, (), NAMED)
 
@@ -169,7 +173,7 @@ def test_a_child_that_leaves_out_a_former_model_has_not_answered() -> None:
     dlib = DlibEmbedder().model
     answer = {
         "vector": [NAMED.scale] + [0.0] * 511, "faces_a": 1, "faces_b": 1, "aspect": 1.0,
-        "problems": [], "model": NAMED.model, "generator_mark": "", "grey": None, "unfit": [],
+        "problems": [], "model": NAMED.model, "generator_mark": "", "grey": GREY, "unfit": [],
         "former": {},
     }  # fmt: skip
     with pytest.raises(KeyError):
@@ -217,7 +221,7 @@ def test_a_request_for_a_template_of_another_model_is_told_so(stale: bool) -> No
     seen = Seen(1, 1, (), model, np.zeros(128, np.float32), "")
     template = FaceTemplate("old@" + "1" * 64 if stale else model, 5, np.zeros(128, np.float32))
     gate: Any = Gate.__new__(Gate)
-    record = SimpleNamespace(subject_id="ann")
+    record = SimpleNamespace(subject_id="ann", voice_source="synthetic", voices=())
     gate._consents = SimpleNamespace(
         find=lambda _: SimpleNamespace(record=record, template=template, epoch=1),
         gallery=lambda asked: Gallery.of(asked, [("ann", template)]),
@@ -227,7 +231,9 @@ def test_a_request_for_a_template_of_another_model_is_told_so(stale: bool) -> No
     gate._post = SimpleNamespace(now=lambda: None, production=False, strict=False)
     gate._journal = SimpleNamespace(ready=lambda: True, confirmation=lambda *_: "none")
     gate._engines = SimpleNamespace(identities=())
-    request = SimpleNamespace(consent_id="c", requester_id="r", project_id="p")
+    request = SimpleNamespace(
+        consent_id="c", requester_id="r", project_id="p", voice_synthetic=True, voice_sha256=""
+    )
     likeness = gate._facts(request, seen, "no voice").likeness
     assert (STALE in likeness.problems) is stale
     assert (likeness.distance == 2.0) is stale
