@@ -15,8 +15,8 @@ from primafacie.audit.digest import sha256_hex
 from primafacie.generator.controls import Controls
 from primafacie.platform.jobs import Worker
 from primafacie.platform.requests import Submission
-from primafacie.platform.settings import Settings
 from primafacie.platform.review import Review
+from primafacie.platform.settings import Settings
 from primafacie.platform.walkthrough import Walkthrough, speak
 from primafacie.platform.wiring import Services
 
