@@ -65,9 +65,8 @@ class Database:
         """
         try:
             with self._my_turn(), self.engine.begin() as connection:
-                store.lock(
-                    connection
-                )  # PostgreSQL: what is checked and what is logged is one state
+                # On PostgreSQL: so that what is checked and what is logged is one state.
+                store.lock(connection)
                 yield connection
         except sa.exc.IntegrityError as error:
             raise ConflictError("somebody else was quicker with the same; look again") from error

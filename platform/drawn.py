@@ -9,6 +9,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from primafacie.audit.digest import sha256_hex
@@ -28,10 +30,14 @@ class Exposure:
 
     def png(self, seed: int) -> bytes:
         """Drawn, as PNG bytes. Raises ValueError outside of `draw`'s ranges."""
-        buffer = io.BytesIO()
-        picture = draw(seed, self.size, yaw=self.yaw, pitch=self.pitch)
-        Image.fromarray(picture).save(buffer, "PNG")
-        return buffer.getvalue()
+        return png(draw(seed, self.size, yaw=self.yaw, pitch=self.pitch))
+
+
+def png(picture: NDArray[np.uint8]) -> bytes:
+    """A picture as PNG bytes; the same pixels give the same bytes."""
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 def evidence(sitter: Sitter, exposures: Sequence[Exposure]) -> bytes:

@@ -8,7 +8,6 @@ whoever made the invitation, has signed in.
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from primafacie.audit.digest import sha256_hex
 from primafacie.audit.entry import Kind, Outcome
 from primafacie.platform import mail
 from primafacie.platform.accounts import Account, Accounts, check_password, hashed
@@ -92,7 +92,7 @@ class Invitations:
         tx.execute(
             account_links.insert().values(
                 user_id=user_id,
-                token_sha256=_digest(text),
+                token_sha256=sha256_hex(text.encode()),
                 made_by=by,
                 expires_at=self._journal.clock() + timedelta(days=self._settings.link_days),
             )
@@ -146,7 +146,7 @@ class Invitations:
     def _redeem(
         self, text: str, browser: str, how: str, values: dict[str, Any], key: dict[str, Any] | None
     ) -> Account:
-        mark = _digest(browser)
+        mark = sha256_hex(browser.encode())
         try:
             with self._journal.writing() as tx:
                 row = self._row(tx, text)
@@ -180,7 +180,8 @@ class Invitations:
             )
 
     def _row(self, tx: sa.Connection, text: str) -> Any:
-        row = tx.execute(sa.select(account_links).where(_L.token_sha256 == _digest(text))).first()
+        chosen = sa.select(account_links).where(_L.token_sha256 == sha256_hex(text.encode()))
+        row = tx.execute(chosen).first()
         if row is None or row.expires_at <= self._journal.clock():
             raise LinkError("this invitation is unknown, used or expired; ask for another")
         if not self._accounts.get(row.user_id).active:
@@ -192,7 +193,7 @@ class Invitations:
     def seen(self, account: Account, browser: str) -> None:
         """Note that this account signed in with the browser that holds this mark."""
         with self._journal.database.write() as tx:
-            self._note(tx, _digest(browser), account.user_id, joined=False)
+            self._note(tx, sha256_hex(browser.encode()), account.user_id, joined=False)
 
     def _note(self, tx: sa.Connection, mark: str, user_id: str, joined: bool) -> None:
         now = self._journal.clock()
@@ -211,7 +212,7 @@ class Invitations:
     # -------------------------------------------------------------------------------------------
 
     def _refuse(self, text: str, why: str) -> None:
-        whose = sa.select(_L.user_id).where(_L.token_sha256 == _digest(text))
+        whose = sa.select(_L.user_id).where(_L.token_sha256 == sha256_hex(text.encode()))
         with self._journal.writing() as tx:
             user_id = tx.execute(whose).scalar() or ""
             entry = self._journal.event(
@@ -239,7 +240,3 @@ def _by(actor: Account | None) -> str:
         return OPERATOR
     actor.require("admin")
     return actor.user_id
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -7,7 +7,6 @@ device must have verified its user (a finger, a face, a PIN). ⊳ webauthn
 
 from __future__ import annotations
 
-import hashlib
 import ipaddress
 import json
 import secrets
@@ -20,6 +19,7 @@ from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 
+from primafacie.audit.digest import sha256_hex
 from primafacie.audit.entry import Kind, Outcome
 from primafacie.platform.accounts import DECISIVE, Account, Accounts
 from primafacie.platform.errors import (
@@ -161,7 +161,7 @@ class Passkeys:
                 require_user_verification=True,
             )
         return {
-            "id": _digest(found.credential_id),
+            "id": sha256_hex(found.credential_id),
             "user_id": account.user_id,
             "credential_id": found.credential_id,
             "public_key": found.credential_public_key,
@@ -268,7 +268,7 @@ class Passkeys:
 
     def _fresh(self, about: str) -> bytes:
         challenge, now = secrets.token_bytes(32), self._journal.clock()
-        row = {"id": _digest(challenge), "about": about, "expires_at": now + ANSWERED_IN}
+        row = {"id": sha256_hex(challenge), "about": about, "expires_at": now + ANSWERED_IN}
         with self._journal.database.write() as tx:
             tx.execute(passkey_challenges.delete().where(_C.expires_at < now))
             tx.execute(passkey_challenges.insert().values(row))
@@ -277,7 +277,7 @@ class Passkeys:
     def _spend(self, challenge: bytes, about: str) -> None:
         """Take the challenge out of the world, whatever becomes of its answer."""
         mine = sa.and_(
-            _C.id == _digest(challenge), _C.about == about, _C.expires_at > self._journal.clock()
+            _C.id == sha256_hex(challenge), _C.about == about, _C.expires_at > self._journal.clock()
         )
         with self._journal.database.write() as tx:
             if tx.execute(passkey_challenges.delete().where(mine)).rowcount != 1:
@@ -287,7 +287,7 @@ class Passkeys:
 
     def _of(self, credential_id: bytes) -> Any:
         with self._journal.database.read() as tx:
-            row = tx.execute(sa.select(passkeys).where(_K.id == _digest(credential_id))).first()
+            row = tx.execute(sa.select(passkeys).where(_K.id == sha256_hex(credential_id))).first()
         if row is None:
             raise RefusedKey("unknown", "nobody here has this passkey")
         return row
@@ -347,7 +347,3 @@ def _short(answer: str) -> str:
         raise RefusedKey("malformed", "the passkey's answer is too long")
     json.loads(answer)  # raises before anything else reads it
     return answer
-
-
-def _digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()

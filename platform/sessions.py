@@ -6,13 +6,13 @@ twelve hours, and with it every copy of its cookie.
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from datetime import timedelta
 from typing import Any, Final
 
 import sqlalchemy as sa
 
+from primafacie.audit.digest import sha256_hex
 from primafacie.platform.accounts import Account
 from primafacie.platform.journal import Journal
 from primafacie.platform.tables import sessions
@@ -30,7 +30,7 @@ class Sessions:
         """A fresh session's id, for the cookie. Sessions that ran out are forgotten."""
         text, now = secrets.token_hex(16), self._journal.clock()
         row = {
-            "id": _digest(text),
+            "id": sha256_hex(text.encode()),
             "user_id": account.user_id,
             "stamp": account.stamp,
             "began": now,
@@ -52,7 +52,8 @@ class Sessions:
 
     def _found(self, text: str, account: Account) -> Any:
         with self._journal.database.read() as tx:
-            row = tx.execute(sa.select(sessions).where(sessions.c.id == _digest(text))).first()
+            chosen = sa.select(sessions).where(sessions.c.id == sha256_hex(text.encode()))
+            row = tx.execute(chosen).first()
         if row is None or row.began < self._journal.clock() - LONGEST:
             return None
         return row if (row.user_id, row.stamp) == (account.user_id, account.stamp) else None
@@ -60,8 +61,4 @@ class Sessions:
     def end(self, text: str) -> None:
         """End it, in every browser that holds a copy of the cookie."""
         with self._journal.writing() as tx:
-            tx.execute(sessions.delete().where(sessions.c.id == _digest(text)))
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+            tx.execute(sessions.delete().where(sessions.c.id == sha256_hex(text.encode())))

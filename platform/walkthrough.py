@@ -22,7 +22,6 @@ from typing import Any, Final
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from numpy.typing import NDArray
 from PIL import Image
 
 from primafacie.audit import dsse
@@ -33,11 +32,11 @@ from primafacie.generator.permit import MAX_LIFE, PAYLOAD_TYPE, Permit, PermitCl
 from primafacie.platform.accounts import Account
 from primafacie.platform.clock import now
 from primafacie.platform.consents import Choices, Offer
-from primafacie.platform.drawn import Exposure, evidence
+from primafacie.platform.drawn import Exposure, evidence, png
 from primafacie.platform.errors import PlatformError
 from primafacie.platform.jobs import Worker
 from primafacie.platform.requests import RequestView, Submission
-from primafacie.platform.sitter import SITTERS, Sitter, draw
+from primafacie.platform.sitter import SITTERS, Sitter
 from primafacie.platform.wiring import STUDIO, Services
 from primafacie.safeguards.gate import Gate
 from primafacie.safeguards.request import Request
@@ -201,7 +200,7 @@ class Walkthrough:
 
     def _draw(self) -> list[bytes]:
         with self._step(f"Drawing {self.sitter.name}, who does not exist") as step:
-            pictures = [png(picture) for picture in enrolment(self.sitter)]
+            pictures = [exposure.png(self.sitter.seed) for exposure in EXPOSURES]
             step.note = f"{len(pictures)} pictures, seed {self.sitter.seed}"
         return pictures
 
@@ -419,11 +418,6 @@ class Walkthrough:
         self.steps.append(step)
 
 
-def enrolment(sitter: Sitter) -> list[NDArray[np.uint8]]:
-    """The portrait, then four more pictures at small turns of the head."""
-    return [draw(sitter.seed, e.size, yaw=e.yaw, pitch=e.pitch) for e in EXPOSURES]
-
-
 def speak(text: str, language: str = "en") -> bytes:
     """The text as a 16-bit WAV file in a synthetic voice that is nobody's."""
     from primafacie.generator import espeak
@@ -436,13 +430,6 @@ def speak(text: str, language: str = "en") -> bytes:
         out.setsampwidth(2)
         out.setframerate(int(speech.rate))
         out.writeframes(pcm.tobytes())
-    return buffer.getvalue()
-
-
-def png(picture: NDArray[np.uint8]) -> bytes:
-    """A picture as PNG bytes."""
-    buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "PNG")
     return buffer.getvalue()
 
 

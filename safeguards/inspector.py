@@ -156,8 +156,8 @@ class Inspector:
         self._must_hold = must_hold
         self._used = self._greeted = False
         self.sandbox = ""
-        self.model = DlibEmbedder().model if weights is None else weights.model
-        names = {DlibEmbedder().model if one is None else one.model for one in self._former}
+        self.model = _model(weights)
+        names = {_model(one) for one in self._former}
         self.models = frozenset({self.model, *names})  # what a never-me entry may be described by
         verifier = installed()
         self.speaker = verifier.model if verifier else ""
@@ -297,6 +297,11 @@ class Inspector:
         return wire.receive_json(deadline, LARGEST_ANSWER)
 
 
+def _model(weights: FaceWeights | None) -> str:
+    """What the recogniser calls itself; None: dlib's."""
+    return DlibEmbedder().model if weights is None else weights.model
+
+
 def _vectors(given: Any, weights: FaceWeights | None) -> NDArray[np.float32]:
     """Descriptors (N, D) as the recogniser in use makes them. Raises ValueError for others."""
     if weights is None:
@@ -327,7 +332,7 @@ def _seen(
             raise ValueError("a face was seen, but no picture")
     others = {}
     for one in former if vector is not None else ():
-        name = DlibEmbedder().model if one is None else one.model
+        name = _model(one)
         (others[name],) = _vectors(answer["former"][name], one)  # each of them, or it is no answer
     if str(answer["model"]) != model:
         raise ValueError("another model than the one in use")

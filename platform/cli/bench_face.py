@@ -83,7 +83,7 @@ def _drawn() -> Iterator[Sitting]:
 
     from primafacie.generator.benchmark import Sitting
     from primafacie.platform import sitter
-    from primafacie.platform.walkthrough import png
+    from primafacie.platform.drawn import png
 
     for one in sitter.SITTERS:
         yield Sitting(one.name, png(one.picture(768)), drawn=True)
