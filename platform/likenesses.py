@@ -390,9 +390,7 @@ class Likenesses:
         vector = np.frombuffer(raw, np.float32).copy()
         return VoiceTemplate(found.voice_model, found.voice_ms / 1000, vector)
 
-    def _unseal(
-        self, tx: sa.Connection, row: Any, wrapped: bytes | None = None
-    ) -> FaceTemplate:
+    def _unseal(self, tx: sa.Connection, row: Any, wrapped: bytes | None = None) -> FaceTemplate:
         about = f"{row.consent_id}|{row.version}|{row.model}"
         return self._vector(tx, row.subject_id, row.vector_ct, about, row.model, row.frames,
                             wrapped)  # fmt: skip

@@ -51,7 +51,8 @@ PORTRAIT_SIDE: Final = 512
 ENROLMENT_SIDE: Final = 384
 TURNS: Final = ((7.0, 0.0), (-7.0, 0.0), (0.0, 4.0), (4.0, -4.0))
 EXPOSURES: Final = (
-    Exposure(PORTRAIT_SIDE), *(Exposure(ENROLMENT_SIDE, yaw, pitch) for yaw, pitch in TURNS)
+    Exposure(PORTRAIT_SIDE),
+    *(Exposure(ENROLMENT_SIDE, yaw, pitch) for yaw, pitch in TURNS),
 )
 
 

@@ -110,9 +110,7 @@ def identify(
     )
 
 
-def describe(
-    picture: NDArray[np.uint8], embedder: FaceEmbedder
-) -> NDArray[np.float32] | None:
+def describe(picture: NDArray[np.uint8], embedder: FaceEmbedder) -> NDArray[np.float32] | None:
     """The descriptor of the one face in a picture (H, W, 3); None where there is none, or more."""
     faces = [f for f in find_faces(picture) if f.probability >= SURE]
     return embedder.embed(embedder.chip(picture, faces[0])) if len(faces) == 1 else None

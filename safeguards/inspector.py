@@ -237,9 +237,7 @@ class Inspector:
         )
         return FaceTemplate(seen[0].model, len(seen), mean, former)
 
-    def drawn(
-        self, frames: Sequence[NDArray[np.uint8]]
-    ) -> tuple[NDArray[np.float32] | None, ...]:
+    def drawn(self, frames: Sequence[NDArray[np.uint8]]) -> tuple[NDArray[np.float32] | None, ...]:
         """The descriptor of the face in each of these frames (H, W, 3), None for one that does not
         show exactly one. Asked of a child that has seen no upload: neither the photo nor whatever
         drew the frames has a say in it. Raises FaceError when it gives no answer."""

@@ -73,9 +73,7 @@ def upgrade() -> None:
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_passkey_challenges")),
     )
-    op.create_index(
-        op.f("ix_passkey_challenges_expires_at"), "passkey_challenges", ["expires_at"]
-    )
+    op.create_index(op.f("ix_passkey_challenges_expires_at"), "passkey_challenges", ["expires_at"])
     op.add_column(
         "users",
         sa.Column("invited_by", sa.String(length=32), nullable=False, server_default="operator"),

@@ -27,8 +27,11 @@ def doctor(ctx: click.Context, deep: bool, as_json: bool) -> None:
         found.append(Finding("time-stamps", None, stamps))
         if not services.witnesses.quorum:
             known = services.witnesses.vkeys
-            text = f"{len(known)} asked, none required" if known else (
-                "none: only checkpoints kept elsewhere would show a rewritten log")
+            text = (
+                f"{len(known)} asked, none required"
+                if known
+                else ("none: only checkpoints kept elsewhere would show a rewritten log")
+            )
             found.append(Finding("witnesses", None, text))
         found.append(Finding("broker", None, "none: workers poll the database"))
         found += survey(services.face_weights)

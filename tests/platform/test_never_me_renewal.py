@@ -88,9 +88,7 @@ def test_going_back_to_the_model_asks_nobody_any_more(house: Any, listed: str) -
     assert s.outdated(house.reviewer, "") == () and s.status(listed).renewal_asked_at is None
 
 
-def test_until_it_is_renewed_an_entry_is_compared_by_its_own_model(
-    house: Any, listed: str
-) -> None:
+def test_until_it_is_renewed_an_entry_is_compared_by_its_own_model(house: Any, listed: str) -> None:
     consent_id, _ = house.captured()
     problem = house.services.consents.enrol(consent_id, BothFaces(VECTOR + 0.001))
     assert "never to be animated" in problem

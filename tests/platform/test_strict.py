@@ -178,9 +178,7 @@ def test_only_the_first_answer_counts(house: Any, strict: Any) -> None:
         house.services.confirmations.answer(house.reviewer, rid, same=True)
 
 
-def test_a_face_beyond_0_40_is_refused_at_once_and_nobody_is_asked(
-    house: Any, strict: Any
-) -> None:
+def test_a_face_beyond_0_40_is_refused_at_once_and_nobody_is_asked(house: Any, strict: Any) -> None:
     said, rid = ask(house, strict[0], far=0.41)
     assert {r.rule for r in said.reasons} == {"strict_distance", "match_confirmed"}
     assert state(house, rid) == "refused" and house.leaves(rid)[-1] == "decision.refused"

@@ -203,9 +203,7 @@ def test_an_estate_with_every_piece_of_evidence_is_admitted(make_facts: Make) ->
 
 @pytest.mark.parametrize("which", ["record_strict", "strict"])
 def test_a_confirmed_match_within_0_40_is_allowed(make_facts: Make, which: str) -> None:
-    assert not broken(
-        make_facts(**{which: True}, confirmation="confirmed", likeness_distance=0.4)
-    )
+    assert not broken(make_facts(**{which: True}, confirmation="confirmed", likeness_distance=0.4))
 
 
 def test_self_declared_subjects_are_admitted_in_development_only(make_facts: Make) -> None:
@@ -237,7 +235,6 @@ def test_an_edited_rule_changes_the_digest() -> None:
 def test_a_removed_rule_changes_the_digest() -> None:
     fewer = {k: v for k, v in RULES.sources.items() if k != "adult_subject"}
     assert PolicySet.parse(fewer, RULES.schema_text).sha256 != RULES.sha256
-
 
 
 def test_distances_of_another_recogniser_are_other_rules(make_facts: Make) -> None:

@@ -127,9 +127,7 @@ class BlindGate:
         with ledger.open("a") as book:
             book.write(f"1800000000 {request.rid}\n")
         claim = hashlib.sha256(request.rid.encode()).hexdigest()
-        self._s.queue.record(
-            LogEntry(Kind.SIGNATURE_MADE, facts=(("tbs_sha256", claim),), **said)
-        )
+        self._s.queue.record(LogEntry(Kind.SIGNATURE_MADE, facts=(("tbs_sha256", claim),), **said))
         with self._s.settings.signatures.open("a") as book:
             book.write(json.dumps({"rid": request.rid, "sha256": claim}) + "\n")
 
