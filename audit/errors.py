@@ -2,7 +2,6 @@
 
     AuditError
     ├── CanonicalError     bytes that are not the one canonical form of their value
-    ├── DigestError        a text that is no sha256
     ├── EntryError         an entry that cannot be written as it stands
     ├── OutcomeError       a second outcome for a request that already has one
     ├── NoteError          a signed note, key or signature that does not hold
@@ -29,10 +28,6 @@ class AuditError(Exception):
 
 class CanonicalError(AuditError):
     """The bytes or the value have no, or not this, canonical form."""
-
-
-class DigestError(AuditError):
-    """The text is not a lower-case hexadecimal sha256."""
 
 
 class EntryError(AuditError):

@@ -266,24 +266,6 @@ class Log:
         )
         return Erasure(gone, self.append(tx, entry))
 
-    def erase_payload(self, tx: Tx, index: int, reason: str, rid: str | None = None) -> Receipt:
-        """Delete one payload, for instance when its retention ends; log that.
-
-        Raises ErasedError if there is none.
-        """
-        store.lock(tx)
-        if not store.delete_payload(tx, index):
-            raise ErasedError(f"leaf {index} has no payload")
-        entry = LogEntry(
-            Kind.ERASURE_DONE,
-            rid or uuid.uuid4().hex,
-            self._clock(),
-            out=Outcome.OK,
-            why=(reason,),
-            facts=(("erased_leaf", index), ("payloads", 1)),
-        )
-        return self.append(tx, entry)
-
     def _refuse_second_outcomes(self, tx: Tx, entries: Sequence[LogEntry]) -> None:
         ends = [entry for entry in entries if entry.kind in TERMINAL]
         if not ends:

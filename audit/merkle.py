@@ -51,11 +51,6 @@ def node_id(level: int, index: int) -> int:
     return before + level
 
 
-def node_count(size: int) -> int:
-    """How many perfect subtrees a tree of `size` leaves has."""
-    return 2 * size - size.bit_count()
-
-
 def perfect_ids(part: Subtree) -> list[int]:
     """The ids of the perfect subtrees that tile `part`, left to right, largest first.
 
@@ -116,14 +111,6 @@ class Frontier:
     def root(self) -> bytes:
         """The RFC 6962 root of the leaves pushed so far."""
         return fold(self._edge)
-
-
-def root_of(leaf_hashes: Iterable[bytes]) -> bytes:
-    """The RFC 6962 root over these leaf hashes."""
-    frontier = Frontier()
-    for item in leaf_hashes:
-        frontier.push(item)
-    return frontier.root()
 
 
 def inclusion_parts(index: int, size: int) -> list[Subtree]:

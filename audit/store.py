@@ -329,13 +329,6 @@ def payload(tx: Tx, seq: int) -> PayloadRow | None:
     return None if row is None else _payload(row)
 
 
-def delete_payload(tx: Tx, seq: int) -> int:
-    """Delete one payload; how many rows went (0 or 1)."""
-    _overwrite_freed(tx)
-    table = tables.log_payload
-    return tx.execute(delete(table).where(table.c.seq == seq)).rowcount
-
-
 def payload_seqs(tx: Tx) -> set[int]:
     """Which leaves still have a payload."""
     return set(tx.scalars(select(tables.log_payload.c.seq)))

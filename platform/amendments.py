@@ -82,11 +82,6 @@ class Change:
 class Amendments(ConsentBook):
     """What changes a consent that was given. With a dead token every method raises LinkError."""
 
-    def photos_offered(self, token: str) -> tuple[PhotoView, ...]:
-        """Photos that wait for the subject's signature, oldest first."""
-        with self._journal.database.read() as tx:
-            return self._offered(tx, self._held(tx, token).id)
-
     def offer_my_photo(self, token: str, data: bytes) -> PhotoView:
         """Add another photo of oneself; it counts once it is signed for."""
         with self._journal.writing() as tx:

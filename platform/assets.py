@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from primafacie.audit.entry import Kind, Outcome, read_leaf
 from primafacie.audit.errors import AuditError
-from primafacie.platform.errors import NotFoundError, PlatformError
+from primafacie.platform.errors import PlatformError
 from primafacie.platform.journal import SYSTEM, Journal
 from primafacie.platform.tables import (
     assets,
@@ -70,15 +70,6 @@ class AssetView:
         return format_asset_number(self.asset_number)
 
 
-@dataclass(frozen=True, slots=True)
-class AssetStatus:
-    """The public word on one video. consent: the consent's state now. revoked: called back."""
-
-    asset: str
-    consent: str
-    revoked: bool
-
-
 class Assets:
     """The released videos of one installation."""
 
@@ -115,18 +106,6 @@ class Assets:
     def by_sound_number(self, low32: int) -> Sequence[AssetRecord]:
         """The videos whose sound carries these 32 bits; seldom more than one."""
         return self._records(_A.sound_number == low32)
-
-    def status(self, number: int) -> AssetStatus:
-        """What anybody may know about a video's consent: the address stands in its credential.
-
-        Raises NotFoundError for a number that was never given out.
-        """
-        with self._journal.database.read() as tx:
-            row = tx.execute(_joined(_A.asset_number == number)).first()
-        if row is None:
-            raise NotFoundError("there is no such video")
-        revoked = row.quarantined_at is not None
-        return AssetStatus(format_asset_number(number), row.consent_status, revoked)
 
     # what people ask ---------------------------------------------------------------------------
 

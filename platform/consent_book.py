@@ -317,9 +317,8 @@ class ConsentBook:
             )
         )
         self._void(tx, row.id)
-        self._log(
-            tx, row, Kind.PHOTO_ADDED, who, facts=(("kind", kind),), payload={"sha256": digest}
-        )
+        added = Kind.PHOTO_ADDED if kind == "photo" else Kind.EVIDENCE_ADDED
+        self._log(tx, row, added, who, facts=(("kind", kind),), payload={"sha256": digest})
         return digest
 
     @staticmethod

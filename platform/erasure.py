@@ -43,7 +43,6 @@ from primafacie.safeguards.consent import LIFE_CYCLE, ConsentState
 _S = ConsentState
 _C = consents.c
 _R = requests.c
-UNANSWERED: Final = (_S.EXPIRED, _S.REJECTED)  # may never have been in force
 OVER: Final = (_S.WITHDRAWN, _S.EXPIRED, _S.REVOKED, _S.SUPERSEDED, _S.REJECTED)
 
 

@@ -15,6 +15,7 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
@@ -42,7 +43,7 @@ _LASTING: Final = frozenset(
     {
         Kind.OUTPUT_QUARANTINED, Kind.TAKEDOWN_RECEIVED, Kind.TAKEDOWN_CLOSED,
         Kind.OPT_OUT_RECEIVED, Kind.OPT_OUT_CLOSED, Kind.ERASURE_DONE, Kind.PHOTO_REMOVED,
-        Kind.KEY_ROTATED, Kind.POLICY_ACTIVATED, Kind.USER_CHANGED, Kind.USER_SUSPENDED,
+        Kind.KEY_ROTATED, Kind.CERTIFICATE_REVOKED, Kind.POLICY_ACTIVATED, Kind.USER_CHANGED, Kind.USER_SUSPENDED,
         Kind.PROJECT_CHANGED, Kind.PROJECT_CLOSED, Kind.MATCH_ANSWERED,
     }
 )  # fmt: skip
@@ -111,6 +112,15 @@ class Journal:
         """Append one entry in a transaction of its own; durable when this returns."""
         with self.writing() as tx:
             return self.append(tx, entry)
+
+    def note(self, kind: Kind, part: str) -> None:
+        """Say that a part of the platform started or stopped. What cannot be said keeps no part
+        from its work: what a withdrawal demands must be done, and no video is made meanwhile."""
+        facts = (("part", part), ("version", version("primafacie")))
+        try:
+            self.record(self.event(kind, SYSTEM, facts=facts))
+        except UnavailableError as error:
+            _LOGGER.error("the log does not know that the %s %s: %s", part, kind.value, error)
 
     def prove(self, receipt: Receipt) -> str:
         """The tlog-proof of a committed entry, under a checkpoint signed now or before."""

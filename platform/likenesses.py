@@ -15,10 +15,8 @@ import numpy as np
 import sqlalchemy as sa
 
 from primafacie.audit import dsse
-from primafacie.audit.entry import Kind
 from primafacie.audit.log import Log
 from primafacie.audit.tables import log_index
-from primafacie.platform.accounts import Account
 from primafacie.platform.errors import KeyringError, NotFoundError
 from primafacie.platform.journal import Journal
 from primafacie.platform.queue import outputs_of
@@ -337,26 +335,6 @@ class Likenesses:
                 **self._sealed(tx, subject_id, template, about),
             )
         )
-        return entry_id
-
-    def add_never_me(
-        self, actor: Account, name: str, photos: Sequence[bytes], face: FaceGate
-    ) -> str:
-        """Somebody asks never to be animated; the entry's id. Kept: a template, a name, an address.
-
-        Raises FaceError for photos that will not do.
-        """
-        actor.require("steward", "admin")
-        template = face.enrol(photos)
-        with self._journal.writing() as tx:
-            subject_id = self._subjects.add(tx, "living", name, "")
-            entry_id = self.list_never_me(tx, subject_id, template)
-            self._journal.append(
-                tx,
-                self._journal.event(
-                    Kind.PHOTO_ADDED, actor.user_id, subject=subject_id, why=("never_me",)
-                ),
-            )
         return entry_id
 
     # -------------------------------------------------------------------------------------------

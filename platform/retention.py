@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from primafacie.platform.review import LONGEST_IDLE
 from primafacie.platform.settings import Settings
 
 if TYPE_CHECKING:
     from primafacie.platform.wiring import Services
 
-LONGEST_IDLE_YEARS: Final = 3
 _log = structlog.get_logger("retention")
 
 
@@ -87,7 +87,7 @@ def _days(name: str, after: str) -> Callable[[Settings], str]:
 RULES: Final[tuple[Rule, ...]] = (
     Rule("What describes a face or a voice (biometric templates)",
          lambda s: "until the purpose is fulfilled: withdrawal, the end of the consent, or "
-         f"{LONGEST_IDLE_YEARS} years after the last contact, whichever comes first",
+         f"{LONGEST_IDLE.days // 365} years after the last contact, whichever comes first",
          "the rows are deleted and the person's key is replaced, in the transaction that ends the "
          "consent", lambda s: s.consents.expire()),
     Rule("Videos under a withdrawn consent, and those taken down",

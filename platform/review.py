@@ -333,7 +333,7 @@ class Review(Recordings):
 
     def _tell_both(self, tx: sa.Connection, rows: Sequence[Any], actor: Account, what: str) -> None:
         for one in rows:
-            self._log(tx, one, Kind.CONSENT_APPROVED, actor.user_id, why=(what,))
+            self._log(tx, one, Kind.CONSENT_LINKED, actor.user_id, why=(what,))
             tell(tx, one.subject_id, one.id, f"consent.{what}", self._journal.clock())
 
     def reject(self, actor: Account, consent_id: str, note: str) -> ConsentView:
@@ -359,13 +359,30 @@ class Review(Recordings):
         return view
 
     def listed(self, actor: Account, state: str | None = None) -> tuple[ConsentView, ...]:
-        """Consents, newest first: all for the house, those that name them for researchers."""
+        """Consents, newest first: all for the house, those that name them for researchers. One
+        whose signed record does not open is left out: see `broken`."""
+        views = self._views(state)
+        return tuple(v for v in views if isinstance(v, ConsentView) and self._may_see(actor, v))
+
+    def broken(self, actor: Account) -> tuple[str, ...]:
+        """The ids of consents whose rows are not what was signed or logged. Nothing is made of
+        them; `audit verify` says what is wrong."""
+        actor.require(*_READERS)
+        return tuple(found for found in self._views(None) if isinstance(found, str))
+
+    def _views(self, state: str | None) -> list[ConsentView | str]:
+        """Every consent, or in place of one that does not open its id."""
         chosen = sa.select(consents).order_by(_C.created_at.desc(), _C.id)
         if state is not None:
             chosen = chosen.where(_C.state == state)
+        found: list[ConsentView | str] = []
         with self._journal.database.read() as tx:
-            views = [self._view(tx, row) for row in tx.execute(chosen).all()]
-        return tuple(view for view in views if self._may_see(actor, view))
+            for row in tx.execute(chosen).all():
+                try:
+                    found.append(self._view(tx, row))
+                except ConsentError:
+                    found.append(row.id)
+        return found
 
     def usable(self, actor: Account) -> tuple[ConsentView, ...]:
         """Consents in force that name this person or one of their running projects."""

@@ -189,10 +189,6 @@ def remember(checkpoint: Path, as_json: bool) -> None:
     head = give(Settings.read(), checkpoint.read_text("utf-8", errors="replace"))
     with opened.services() as services:
         facts = (("size", head.size),)
-        services.journal.record(
-            services.journal.event(
-                Kind.SERVICE_STARTED, OPERATOR, why=("memory_given",), facts=facts
-            )
-        )
+        services.journal.record(services.journal.event(Kind.MEMORY_GIVEN, OPERATOR, facts=facts))
     answer.say(as_json, {"origin": head.origin, "size": head.size},
                f"Remembered: {head.origin} had {head.size} entries.")  # fmt: skip

@@ -62,6 +62,7 @@ def _server(settings: Any) -> Any:
     """gunicorn with one process of many threads: a thread per open stream."""
     from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 
+    from primafacie.audit.entry import Kind
     from primafacie.platform.web.app import create_app
     from primafacie.platform.wiring import Services
 
@@ -76,12 +77,20 @@ def _server(settings: Any) -> Any:
                 "graceful_timeout": 10,
                 "accesslog": None,
                 "control_socket_disable": True,
+                "worker_exit": lambda _server, _worker: self._stopped(),
                 "limit_request_line": 4094,
             }.items():
                 if name in self.cfg.settings:
                     self.cfg.set(name, value)
 
         def load(self) -> Any:
-            return create_app(Services.open(settings))  # after the fork: connections of its own
+            self._services = Services.open(settings)  # after the fork: connections of its own
+            self._services.journal.note(Kind.SERVICE_STARTED, "console")
+            return create_app(self._services)
+
+        def _stopped(self) -> None:
+            if opened := getattr(self, "_services", None):
+                opened.journal.note(Kind.SERVICE_STOPPED, "console")
+                opened.close()
 
     return Server

@@ -15,6 +15,7 @@ from primafacie.platform.cli import answer, opened
 @answer.json_option
 def worker(once: bool, as_json: bool) -> None:
     """Work on requests until stopped. Start as many as there are processors to spare."""
+    from primafacie.audit.entry import Kind
     from primafacie.platform.jobs import Worker
 
     with opened.services() as services:
@@ -25,7 +26,9 @@ def worker(once: bool, as_json: bool) -> None:
 
         signal.signal(signal.SIGTERM, stop)
         signal.signal(signal.SIGINT, stop)
+        services.journal.note(Kind.SERVICE_STARTED, "worker")
         done = working.run(once=once)
+        services.journal.note(Kind.SERVICE_STOPPED, "worker")
     lines = [f"{one.rid}  {one.state}" for one in done] or ["Nothing was waiting."]
     if once:
         answer.say(as_json, {"done": list(done)}, *lines)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from primafacie.audit import canonical, digest
-from primafacie.audit.errors import CanonicalError, DigestError
+from primafacie.audit.errors import CanonicalError
 
 values = st.recursive(
     st.none()
@@ -93,10 +93,3 @@ def test_a_digest_is_the_same_from_bytes_stream_and_file(tmp_path: Path) -> None
     (tmp_path / "f").write_bytes(data)
     whole = digest.sha256_hex(data)
     assert digest.sha256_stream(io.BytesIO(data)) == digest.sha256_file(tmp_path / "f") == whole
-    assert digest.require_digest(whole) == whole
-
-
-@pytest.mark.parametrize("text", ["", "A" * 64, "a" * 63, "g" * 64, "a" * 64 + "\n"])
-def test_what_is_no_digest_is_refused(text: str) -> None:
-    with pytest.raises(DigestError):
-        digest.require_digest(text)

@@ -117,19 +117,6 @@ def test_a_person_nobody_knows_is_erased_without_complaint(room: Any) -> None:
     assert room.read(lambda tx: room.log.erase_subject(tx, "nobody")).payloads == 0
 
 
-def test_one_payload_can_go_when_its_time_is_over(room: Any) -> None:
-    room.append(subject=PERSON, payload={"s": SECRET})
-    room.append(subject=PERSON, payload={"s": "kept"})
-    receipt = room.read(lambda tx: room.log.erase_payload(tx, 0, "retention"))
-    assert read_leaf(receipt.leaf).fact("erased_leaf") == 0
-    with pytest.raises(ErasedError):
-        room.read(lambda tx: room.log.payload(tx, 0))
-    assert room.read(lambda tx: room.log.payload(tx, 1)) == {"s": "kept"}
-    with pytest.raises(ErasedError):
-        room.read(lambda tx: room.log.erase_payload(tx, 0, "again"))
-    room.read(lambda tx: verify_log(tx, room.log, room.vkeys))
-
-
 def test_a_payload_that_vanishes_off_the_record_is_found(room: Any) -> None:
     room.append(subject=PERSON, payload={"s": SECRET})
     room.hack("DELETE FROM log_payload")

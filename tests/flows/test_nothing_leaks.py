@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -126,16 +127,27 @@ def test_nothing_of_the_source_photo_is_in_any_file_that_leaves(
     assert found == []
 
 
+def pictures(data: bytes) -> list[int]:
+    """Where in these bytes a JPEG, PNG or WebP begins that can be opened: three bytes that look
+    like one's beginning are common in sound."""
+    starts = re.finditer(rb"\xff\xd8\xff|\x89PNG\r\n|RIFF....WEBP", data, re.DOTALL)
+    return [at.start() for at in starts if _opens(data[at.start() :])]
+
+
+def _opens(data: bytes) -> bool:
+    try:
+        Image.open(io.BytesIO(data)).load()
+    except (OSError, SyntaxError, ValueError):
+        return False
+    return True
+
+
 @pytest.mark.slow
 def test_no_picture_hides_in_a_file_but_the_one_it_shows(
     emitted: tuple[bytes, dict[str, bytes]],
 ) -> None:
-    """A JPEG, PNG or WebP inside a film, a sound or another picture would be a copy of a face."""
-    _, files = emitted
+    """One inside a film, a sound or another picture would be a copy of a face."""
+    photo, files = emitted
+    assert len(files["wav"]) in pictures(files["wav"] + photo), "one that hides is found"
     for name, data in files.items():
-        for magic in (b"\xff\xd8\xff\xe0", b"\xff\xd8\xff\xe1", b"JFIF\0", b"\x89PNG\r\n",
-                      b"WEBPVP8"):  # fmt: skip
-            own = (name == "jpg" and magic in (b"\xff\xd8\xff\xe0", b"JFIF\0")) or (
-                name == "png" and magic == b"\x89PNG\r\n"
-            )
-            assert data.count(magic) == own, (name, magic)
+        assert pictures(data) == ([0] if name in ("jpg", "png") else []), name

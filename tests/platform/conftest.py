@@ -133,6 +133,12 @@ class House:
         """A fake of what looks at faces."""
         return Faces(**given)
 
+    def list_never_me(self, name: str, face: Faces) -> None:
+        """Somebody stands on the never-me list, by a letter say, with the face that `face` sees."""
+        s, template = self.services, face.enrol([b"x"])
+        with s.journal.writing() as tx:
+            s.likenesses.list_never_me(tx, s.subjects.add(tx, "living", name, ""), template)
+
     def project(self, **changes: Any) -> str:
         """An approved project of the researcher."""
         now = self.watch()

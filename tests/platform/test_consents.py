@@ -218,9 +218,7 @@ class TestReview:
 
     def test_somebody_on_the_never_me_list_cannot_be_enrolled(self, house: Any) -> None:
         vector = np.full(128, 0.1, np.float32)
-        house.services.likenesses.add_never_me(
-            house.steward, "Somebody", [b""], house.faces(vector=vector)
-        )
+        house.list_never_me("Somebody", house.faces(vector=vector))
         consent_id, _ = house.captured()
         problem = house.services.consents.enrol(consent_id, house.faces(vector=vector + 0.01))
         assert "never to be animated" in problem

@@ -264,7 +264,7 @@ class TestPhotos:
         ada.change(photos=(*ada.found.record.photos, offered.sha256))
         assert offered.sha256 in ada.found.record.photos
         assert ada.found.state is ConsentState.CAPTURED
-        assert s.photos_offered(ada.token) == ()
+        assert s.mine(ada.token).photos_offered == ()
 
     def test_a_photo_that_is_not_wanted_is_deleted(self, ada: Ada, pictures: Any) -> None:
         s = ada.house.services.consents

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from primafacie.audit.entry import Kind
-from primafacie.platform.errors import InputError, SettingsError, UnavailableError
+from primafacie.platform.errors import AccessError, InputError, SettingsError, UnavailableError
 from primafacie.platform.memory import remember
 from primafacie.platform.wiring import Services, _logbook
 from primafacie.safeguards.errors import ConsentError
@@ -202,6 +202,22 @@ def test_a_row_put_back_by_hand_is_not_believed(house: Any) -> None:
         tx.exec_driver_sql(f"UPDATE consents SET state = 'active' WHERE id = '{consent_id}'")
     with pytest.raises(ConsentError, match="not that of the log"):
         house.services.likenesses.find(consent_id)
+
+
+def test_one_consent_whose_record_was_changed_hides_no_other(house: Any) -> None:
+    s = house.services.consents
+    sound, _ = house.active()
+    hurt, _ = house.active()
+    with house.services.database.write() as tx:
+        tx.exec_driver_sql(
+            f"UPDATE consent_versions SET envelope = x'7b7d' WHERE consent_id = '{hurt}'"
+        )
+    assert [view.consent_id for view in s.listed(house.reviewer)] == [sound]
+    assert s.broken(house.reviewer) == (hurt,)
+    with pytest.raises(AccessError):
+        s.broken(house.researcher)
+    with pytest.raises(ConsentError):
+        house.services.likenesses.find(hurt)
 
 
 REVIVED = ("consents", "consent_versions", "consent_moves", "templates", "subjects",

@@ -60,7 +60,7 @@ def test_the_operator_is_told_exactly_which_entries_cannot_be_carried_over(
     house: Any, listed: str
 ) -> None:
     s = house.services
-    s.likenesses.add_never_me(house.steward, "By Letter", [b"x"] * 5, house.faces(model=NEW))
+    house.list_never_me("By Letter", house.faces(model=NEW))
     assert s.opt_outs.outdated(house.reviewer, OLD)[0].name == "By Letter"
     (one,) = s.opt_outs.outdated(house.reviewer, NEW)
     assert (one.name, one.model, one.written, one.asked_at) == ("Nina Never", OLD, True, None)

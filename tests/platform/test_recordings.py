@@ -206,7 +206,7 @@ def test_a_link_is_told_to_both_and_can_be_taken_back(house: Any) -> None:
     assert likenesses.same_person(consents.show(house.steward, first).subject_id) == frozenset()
     for one in (first, second):
         assert {"consent.same_person", "consent.not_same_person"} <= set(told(house, one))
-    assert house.kinds.count("consent.approved") == 4
+    assert house.kinds.count("consent.linked") == 4
     with pytest.raises(ConflictError, match="nobody found"):
         consents.not_same_person(house.reviewer, first, second)
 

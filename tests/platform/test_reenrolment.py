@@ -55,7 +55,7 @@ def test_nobody_who_asked_never_to_be_animated_is_enrolled_by_another_model(hous
     s = house.services
     consent_id, _ = house.active()
     vector = np.full(128, 9.0, np.float32)
-    s.likenesses.add_never_me(house.steward, "Nobody", [b"x"] * 5, house.faces(vector=vector))
+    house.list_never_me("Nobody", house.faces(vector=vector))
     problem = s.consents.reenrol(consent_id, house.faces(model=NEW))
     assert "another model" in problem and s.likenesses.templates(NEW) == ()
     assert len(s.likenesses.never_me(NEW)) == 1, "it is handed over, so that everybody is refused"

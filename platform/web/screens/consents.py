@@ -31,8 +31,10 @@ READERS = ("steward", "reviewer", "researcher", "admin")
 def listed() -> ResponseReturnValue:
     """Consents this person may see."""
     wanted = request.args.get("state") or None
-    found = services().consents.listed(access.me(), state=wanted)
-    return render_template("consents.html", consents=found, wanted=wanted)
+    me, s = access.me(), services().consents
+    broken = () if wanted or not me.has("steward", "reviewer", "admin") else s.broken(me)
+    found = s.listed(me, state=wanted)
+    return render_template("consents.html", consents=found, wanted=wanted, broken=broken)
 
 
 @blueprint.get("/new")

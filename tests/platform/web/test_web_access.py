@@ -13,6 +13,7 @@ from primafacie.platform.accounts import ROLES
 from primafacie.platform.web import access
 from primafacie.platform.web import app as web_app
 from primafacie.platform.web.app import create_app
+from primafacie.safeguards.errors import ConsentError
 
 ID = "0" * 32
 
@@ -217,3 +218,15 @@ def test_guessing_is_slowed_down_and_signing_in_is_not(
     assert "too_often" in last_entry().why
     for _ in range(25):
         assert visit("auditor").get("/log").status_code == 200
+
+
+def test_a_consent_whose_record_was_changed_is_named_where_the_others_stand(
+    visit: Callable[[str], Any], town: Any, world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def changed(*_: Any) -> Any:
+        raise ConsentError("not validly signed")
+
+    monkeypatch.setattr(type(world.services.likenesses), "record", changed)
+    page = visit("reviewer").get("/consents").get_data(as_text=True)
+    assert "not what was signed" in page and f"<code>{town.consent.consent_id[:8]}</code>" in page
+    assert "not what was signed" not in visit("researcher").get("/consents").get_data(as_text=True)
