@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
@@ -43,13 +44,26 @@ def account(services: Services) -> Account | None:
     user_id, sid, now = session.get("uid"), session.get("sid"), int(time.time())
     if not isinstance(user_id, str) or not isinstance(sid, str):
         return None
-    found = services.accounts.find(user_id)
+    found = _standing(services, user_id, sid)
     idle = now - int(session.get("seen", 0)) > services.settings.session_minutes * 60
-    if found is None or not found.active or idle or not services.sessions.stands(sid, found):
+    if found is None or idle:
         session.clear()
         return None
     if now - int(session.get("seen", 0)) > 30:
         session["seen"] = now
+    return found
+
+
+def standing(services: Services) -> Callable[[], Account | None]:
+    """Asks again, after the request's end, who is signed in by this session; for a stream."""
+    user_id, sid = str(session["uid"]), str(session["sid"])
+    return lambda: _standing(services, user_id, sid)
+
+
+def _standing(services: Services, user_id: str, sid: str) -> Account | None:
+    found = services.accounts.find(user_id)
+    if found is None or not found.active or not services.sessions.stands(sid, found):
+        return None
     return replace(found, proven=found.proven or services.sessions.by_passkey(sid, found))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from flask import (
@@ -24,7 +24,7 @@ from jinja2 import Template
 
 from primafacie.platform.accounts import Account
 from primafacie.platform.errors import InputError, PlatformError
-from primafacie.platform.web import access, media, words
+from primafacie.platform.web import access, media, session, words
 from primafacie.platform.web.services import services
 from primafacie.platform.wiring import Services
 
@@ -78,7 +78,8 @@ def events(rid: str) -> Response:
     except ValueError:
         after = 0
     template = _fragment()
-    response = Response(_stream(found, me, rid, after, template), mimetype="text/event-stream")
+    asker = session.standing(found)
+    response = Response(_stream(found, asker, rid, after, template), mimetype="text/event-stream")
     response.call_on_close(lambda: _leave(me.user_id))
     response.headers["X-Accel-Buffering"] = "no"
     return response
@@ -168,11 +169,14 @@ def _fragment() -> Template:
 
 
 def _stream(
-    found: Services, me: Account, rid: str, after: int, template: Template
+    found: Services, asker: Callable[[], Account | None], rid: str, after: int, template: Template
 ) -> Iterator[str]:
     end = time.monotonic() + STREAM_SECONDS
     shown: tuple[int, str, str] | None = None
     while time.monotonic() < end:
+        me = asker()
+        if me is None or not me.has(*READERS):  # signed out meanwhile, or changed
+            return
         try:
             now = found.requests.progress(me, rid, after=0)
         except PlatformError:
