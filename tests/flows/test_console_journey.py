@@ -178,7 +178,8 @@ def say_yes(console: Console, browser: Any, link: str) -> str:
         page.get_by_label("Photo", exact=True).set_input_files(
             upload(f"{number}.png", photo, "image/png")
         )
-        page.get_by_text(f"{number + 1} of at least 5 so far").wait_for()
+        so_far = "1 photo so far" if number == 0 else f"{number + 1} photos so far"
+        page.get_by_text(so_far).wait_for()
     for words in ("Research", "The research group only", "I am 18 or older", "I have read this"):
         page.get_by_text(words, exact=True).click()
     page.get_by_role("button", name="Show me what I would agree to").click()

