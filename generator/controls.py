@@ -39,6 +39,21 @@ class PoseKey:
     roll: float = 0.0
 
 
+def pose_keys(text: str) -> tuple[PoseKey, ...]:
+    """Pose keys as people write them: a line for each, of four numbers: second, yaw, pitch, roll.
+    Raises EngineError naming the first line that is none."""
+    keys = []
+    for number, line in enumerate(filter(str.strip, text.splitlines()), 1):
+        try:
+            t, yaw, pitch, roll = map(float, line.replace(",", " ").split())
+        except ValueError as error:
+            raise EngineError(
+                f"pose key {number}: four numbers, please: second, yaw, pitch, roll"
+            ) from error
+        keys.append(PoseKey(t, yaw, pitch, roll))
+    return tuple(keys)
+
+
 @dataclass(frozen=True, slots=True)
 class Controls:
     """Every field has a safe default; the ranges are checked, never clipped in silence.
@@ -96,9 +111,11 @@ class Controls:
             (not 0 <= self.seed < 2**32, "seed must lie between 0 and 4294967295"),
             (len(self.transcript) > 5000, "transcript must have at most 5000 characters"),
             (len(self.pose) > 500 or not all(
-                abs(k.yaw) <= 20 and abs(k.pitch) <= 12 and abs(k.roll) <= 10 and k.t >= 0
+                abs(k.yaw) <= 20 and abs(k.pitch) <= 12 and abs(k.roll) <= 10
+                and 0 <= k.t < float("inf")
                 for k in self.pose),
-             "pose keys must stay within 20, 12 and 10 degrees of yaw, pitch and roll"),
+             "at most 500 pose keys, from second 0 on, within 20, 12 and 10 degrees of yaw, pitch "
+             "and roll"),
         )  # fmt: skip
 
     def to_params(self) -> bytes:

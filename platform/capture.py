@@ -14,8 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 import sqlalchemy as sa
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from primafacie.audit import dsse
 from primafacie.audit.digest import sha256_hex
@@ -348,14 +347,6 @@ class Capture(Recordings):
             tx.execute(consent_files.delete().where(consent_files.c.consent_id == row.id))
             self._tools.subjects.erase(tx, row.subject_id)
         self._tools.vault.drop(files)
-
-    @staticmethod
-    def make_key() -> tuple[bytes, bytes]:
-        """(PKCS #8 PEM, raw public key) for whoever cannot make one. The private half is handed
-        over and never stored."""
-        key = Ed25519PrivateKey.generate()
-        pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        return pem, dsse.public_bytes(key)
 
     # -------------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ Each question is logged before it is answered, by the file's digest and nothing 
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -41,7 +41,7 @@ class Examiner:
     statement_key: Ed25519PrivateKey = field(repr=False)
     public_url: str
     revocations: Revocations | None = None
-    motion_keys: Mapping[str, bytes] = field(default_factory=dict)  # id -> public key
+    motion_key: bytes = b""  # public; the one that signs permits, which is never rotated
 
     def examine(
         self,
@@ -89,7 +89,7 @@ class Examiner:
         facts = (("file_sha256", self._digest(data)), ("source", ""))
         entry = self.journal.event(Kind.VERIFY_QUERY, "", facts=facts, out=Outcome.INFO)
         self.journal.record(entry)
-        reading = read_motion(data, self.motion_keys)
+        reading = read_motion(data, {dsse.key_id(self.motion_key): self.motion_key})
         record = self.assets.by_motion(reading.sha256)
         if record is None and reading.claims is not None:
             record = self.assets.by_asset_number(int(reading.claims.asset, 16))

@@ -51,14 +51,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from cryptography.exceptions import InvalidTag
+from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
-from cryptography.x509 import load_pem_x509_certificate
+from cryptography.x509 import load_pem_x509_certificate, load_pem_x509_certificates
 
 from primafacie.audit import dsse
 from primafacie.audit.note import Algorithm, NoteSigner, SignerGroup
@@ -243,6 +243,19 @@ def keyring_state(settings: Settings) -> tuple[int, int]:
 def certificate_ends(chain_pem: bytes) -> datetime:
     """When the first certificate of a chain expires."""
     return load_pem_x509_certificate(chain_pem).not_valid_after_utc
+
+
+def issued_here(ring: Keyring) -> bool:
+    """Did the keyring's own CA issue the certificate in use? Its root is the last: roots from
+    elsewhere were put before it."""
+    (*_, own), (*_, top) = (
+        load_pem_x509_certificates(pem) for pem in (ring.claim_roots, ring.claim_chain)
+    )
+    try:
+        top.verify_directly_issued_by(own)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
 
 
 def _require_first_start(settings: Settings) -> None:

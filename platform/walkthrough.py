@@ -21,7 +21,6 @@ from typing import Any, Final
 
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from PIL import Image
 
 from primafacie.audit import dsse
@@ -231,7 +230,7 @@ class Walkthrough:
     def _sign(self, link: str) -> None:
         consents = self.services.consents
         invitation = consents.invitation(link)
-        private, public = consents.make_key()
+        key = Ed25519PrivateKey.generate()  # the sitter's own; nobody keeps it
         choices = Choices(
             purposes=("demonstration",),
             adult="adult",
@@ -239,9 +238,8 @@ class Walkthrough:
             days=30,
             audience="public",
         )
-        prepared = consents.prepare(link, choices, public)
-        signer: Any = load_pem_private_key(private, None)
-        receipt = consents.confirm(link, signer.sign(prepared.tbs))
+        prepared = consents.prepare(link, choices, dsse.public_bytes(key))
+        receipt = consents.confirm(link, key.sign(prepared.tbs))
         self.consent_token = receipt.token
         (self.folder / "consent-receipt.json").write_bytes(receipt.data)
 

@@ -23,6 +23,7 @@ from primafacie.generator.errors import EngineError
 from primafacie.generator.registry import Chosen, Ensemble
 from primafacie.platform.accounts import Account, Accounts
 from primafacie.platform.assets import Assets
+from primafacie.platform.authority import Authority
 from primafacie.platform.clock import Clock, now
 from primafacie.platform.confirmations import Confirmations
 from primafacie.platform.consents import Consents, ConsentTools
@@ -31,7 +32,13 @@ from primafacie.platform.errors import SettingsError, UnavailableError
 from primafacie.platform.examiner import Examiner
 from primafacie.platform.invitations import Invitations
 from primafacie.platform.journal import SYSTEM, Journal
-from primafacie.platform.keys import Keyring, certificate_ends, open_gate, open_keyring
+from primafacie.platform.keys import (
+    Keyring,
+    certificate_ends,
+    issued_here,
+    open_gate,
+    open_keyring,
+)
 from primafacie.platform.likenesses import Likenesses
 from primafacie.platform.logbook import Logbook
 from primafacie.platform.manifests import Manifests
@@ -181,7 +188,7 @@ class Services:
             assets=assets,
             platform_key=platform_key,
         )
-        revocations = RevocationList(journal)
+        revocations = RevocationList(journal, _authority(settings, keys, clock))
         examiner = Examiner(
             journal=journal,
             assets=assets,
@@ -191,7 +198,7 @@ class Services:
             statement_key=Ed25519PrivateKey.from_private_bytes(keys.derive(PURPOSE)),
             public_url=settings.public_url,
             revocations=revocations,
-            motion_keys={dsse.key_id(keys.permit_public): keys.permit_public},
+            motion_key=keys.permit_public,
         )
         return cls(
             settings=settings,
@@ -461,6 +468,17 @@ def _roots(settings: Settings, keys: Keyring) -> tuple[bytes, bytes]:
         read_pem(settings.trust_anchor) or keys.claim_roots,
         read_pem(settings.tsa_anchor) or keys.time_roots,
     )
+
+
+def _authority(settings: Settings, keys: Keyring, clock: Clock) -> Authority | None:
+    """Who is asked about the certificate in use: nobody where the keyring's own CA issued it."""
+    named = read_pem(settings.claim_chain)
+    if not named and issued_here(keys):
+        return None
+    try:
+        return Authority(named or keys.claim_chain, _roots(settings, keys)[0], clock)
+    except ValueError as error:
+        raise SettingsError("claim_chain or trust_anchor holds no certificate") from error
 
 
 def _short(text: str, most: int) -> str:

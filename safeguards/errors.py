@@ -11,6 +11,7 @@ SafeguardError
 ├── MediaError         a file could not be decoded or encoded within its limits
 ├── ManifestError      a C2PA manifest could not be written or read
 │   └── TimestampError no trusted time could be had
+├── RevocationError    nobody can say now whether a certificate was revoked
 ├── SealError          the sealed file did not read back as it must; nothing was kept
 └── GateError          the road broke off after it was entered; the log says where
     └── WrongFaceError the picture that was drawn does not show the person who consented
@@ -59,6 +60,10 @@ class ManifestError(SafeguardError):
 
 class TimestampError(ManifestError):
     """No trusted time could be had; sign again later."""
+
+
+class RevocationError(SafeguardError):
+    """Nobody can say now whether a certificate was revoked; until then it signs nothing."""
 
 
 class SealError(SafeguardError):

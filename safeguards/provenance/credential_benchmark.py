@@ -32,11 +32,15 @@ _SIDE, _FPS = 512, 25.0
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """One size of film. Seconds: 95th percentiles, and medians, of the same rounds."""
+    """One size of film. Seconds: medians and 95th percentiles of the same rounds.
+
+    The limits rest on the median of the SHA-256: a machine that stumbles in its slowest hash must
+    not raise what is allowed.
+    """
 
     size: int
     rounds: int
-    sha_p95: float
+    sha_p50: float
     sign_p50: float
     sign_p95: float
     read_p50: float
@@ -45,12 +49,12 @@ class Timing:
     @property
     def sign_limit(self) -> float:
         """8 x SHA-256 + 60 ms."""
-        return SIGN_FACTOR * self.sha_p95 + SIGN_SECONDS
+        return SIGN_FACTOR * self.sha_p50 + SIGN_SECONDS
 
     @property
     def read_limit(self) -> float:
         """2 x SHA-256 + 40 ms."""
-        return READ_FACTOR * self.sha_p95 + READ_SECONDS
+        return READ_FACTOR * self.sha_p50 + READ_SECONDS
 
 
 def measure(
@@ -74,7 +78,7 @@ def line(t: Timing) -> str:
     return (
         f"{t.size / 1e6:6.2f} MB: sign p95 {t.sign_p95 * 1e3:6.1f} ms of {t.sign_limit * 1e3:6.1f}"
         f", read p95 {t.read_p95 * 1e3:6.1f} ms of {t.read_limit * 1e3:6.1f}"
-        f" (sha256 {t.sha_p95 * 1e3:5.1f})"
+        f" (sha256 p50 {t.sha_p50 * 1e3:5.1f})"
     )
 
 
@@ -103,9 +107,9 @@ def _one(credentials: Credentials, signer: ClaimSigner, media: bytes, rounds: in
         read.append(time.perf_counter() - begun)
         if not reading.sound:
             raise RuntimeError("what was signed does not read back")
-    p95 = [float(np.percentile(values[1:], 95)) for values in (sha, sign, read)]
-    p50 = [float(np.median(values[1:])) for values in (sign, read)]
-    return Timing(len(signed), rounds, p95[0], p50[0], p95[1], p50[1], p95[2])
+    p95 = [float(np.percentile(values[1:], 95)) for values in (sign, read)]
+    p50 = [float(np.median(values[1:])) for values in (sha, sign, read)]
+    return Timing(len(signed), rounds, p50[0], p50[1], p95[0], p50[2], p95[1])
 
 
 def _timed(work: Callable[[], object]) -> float:

@@ -26,7 +26,7 @@ from primafacie.audit.entry import Kind, Leaf
 from primafacie.audit.errors import ProofError
 from primafacie.audit.proof import verify_leaf
 from primafacie.safeguards.asset import SOUND_NUMBER_MASK, AssetRecord, format_asset_number
-from primafacie.safeguards.errors import MarkError, MediaError
+from primafacie.safeguards.errors import MarkError, MediaError, RevocationError
 from primafacie.safeguards.provenance.fingerprint import THRESHOLD, Fingerprint
 from primafacie.safeguards.provenance.jumbf import C2PA_BOX
 from primafacie.safeguards.provenance.manifest import (
@@ -95,6 +95,7 @@ class _Case:
     manifest: ManifestReading = field(default_factory=lambda: ManifestReading(Presence.ABSENT))
     film: Film | None = None
     marks: Marks = _NOTHING
+    searched: bool = False  # for marks, in picture or sound
     match: _Match | None = None
     content: float | None = None
     foreign_parts: int = 0
@@ -176,8 +177,13 @@ def _ask_revocations(case: _Case, revocations: Revocations | None) -> None:
         case.not_checked.append("whether the signer's certificate was revoked: no list is here")
         return
     signed = case.manifest.signed_at
-    since = [r for serial in case.manifest.serials if (r := revocations.revoked(serial))]
-    case.certificate_revoked = any(signed is None or r <= signed for r in since)
+    since = []
+    for serial in case.manifest.serials:
+        try:
+            since.append(revocations.revoked(serial))
+        except RevocationError as error:
+            case.not_checked.append(f"whether the signer's certificate was revoked: {error}")
+    case.certificate_revoked = any(r and (signed is None or r <= signed) for r in since)
 
 
 # 3 the marks -----------------------------------------------------------------------------------
@@ -195,12 +201,12 @@ def _read_marks(case: _Case, keys: Sequence[MarkKeys], ends: float, deep: bool) 
     film = case.film
     picture = _NOTHING.picture
     if film.frames:
-        picture = read_picture(film.frames, keys, deep=deep)
+        picture, case.searched = read_picture(film.frames, keys, deep=deep), True
     sound = _NOTHING.sound
     if len(film.sound) >= LEAST_SOUND * SOUND_RATE:
         # Where the picture is ours, the sound is worth the search for a changed speed.
         deep = deep or picture.status is not MarkStatus.NONE
-        sound = read_sound(film.sound, SOUND_RATE, keys, deep=deep)
+        sound, case.searched = read_sound(film.sound, SOUND_RATE, keys, deep=deep), True
     elif film.has_sound:
         case.not_checked.append("the sound's mark: too little sound")
     case.marks = Marks(picture, sound, _agreement(film, picture, sound))
@@ -461,7 +467,7 @@ def _judge_marks(case: _Case) -> tuple[Level, str]:
     """No credential: the marks may still lead to one."""
     match, marks = case.match, case.marks
     if match is None:
-        return Level.NO_CREDENTIAL, _unmatched_sentence(marks)
+        return Level.NO_CREDENTIAL, _unmatched_sentence(marks, case.searched)
     if case.content is not None and case.content < THRESHOLD:
         return (
             Level.NO_CREDENTIAL,
@@ -491,7 +497,7 @@ def _judge_marks(case: _Case) -> tuple[Level, str]:
     )
 
 
-def _unmatched_sentence(marks: Marks) -> str:
+def _unmatched_sentence(marks: Marks, searched: bool) -> str:
     if marks.picture.asset_number is not None or marks.sound.sound_number is not None:
         return (
             "No Content Credential. A mark made with our keys was read, but it leads to no "
@@ -501,6 +507,11 @@ def _unmatched_sentence(marks: Marks) -> str:
         return (
             "No Content Credential. There are traces of our mark, too damaged to say which video "
             "this is."
+        )
+    if not searched:
+        return (
+            "No Content Credential was found, and nothing could be searched for our mark. That "
+            "says nothing about whether the file is real."
         )
     return (
         "No Content Credential and no mark of ours was found. That says nothing about whether "
@@ -574,7 +585,7 @@ def _credential_lines(case: _Case) -> list[Line]:
     for code in m.failures:
         lines.append(Line(Technique.CREDENTIAL, "Library finding", code, False))
     for check in m.checks:
-        text = "holds" if check.passed else f"does not hold {check.detail}".strip()
+        text = "holds" if check.passed else f"does not hold: {check.detail}".rstrip(": ")
         lines.append(Line(Technique.CREDENTIAL, check.name.capitalize(), text, check.passed))
     if m.signed_at is not None:
         lines.append(Line(Technique.CREDENTIAL, "Signed at", m.signed_at.isoformat(), True))

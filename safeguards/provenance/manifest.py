@@ -419,7 +419,7 @@ def _interpret(raw: RawReading, trust: TrustList) -> ManifestReading:
 def _checks(
     raw: RawReading, results: Mapping[str, Any], signature: Mapping[str, Any], trust: TrustList
 ) -> tuple[Check, ...]:
-    """Seven checks; the registry's, which needs the log, is the examiner's."""
+    """Eight checks; the registry's, which needs the log, is the examiner's."""
     active = results.get("activeManifest") or {}
     stamped = "timeStamp.trusted" in _codes(active, "success")
     clock = _time_list(active)

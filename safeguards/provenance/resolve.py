@@ -32,7 +32,8 @@ class Resolver(Protocol):
 class Revocations(Protocol):
     """The list of revoked certificates, as an examiner sees it.
 
-    Promises: read-only, safe from any thread, the list as of at most 30 seconds ago.
+    Promises: safe from any thread; the list as of now, and what an authority elsewhere says of its
+    certificates as of at most a minute ago. Raises RevocationError where it gives no answer.
     """
 
     def revoked(self, serial: str) -> datetime | None:

@@ -51,7 +51,10 @@ class Stamper:
         sent = [c for c in certs if c.issuer != c.subject]
         ders = [c.public_bytes(serialization.Encoding.DER) for c in sent]
         self._certs = [asn1_x509.Certificate.load(der) for der in ders]
-        self._leaf_sha256 = certs[0].fingerprint(hashes.SHA256())
+        certificate = {"certs": [{"cert_hash": certs[0].fingerprint(hashes.SHA256())}]}
+        named = {"type": _SIGNING_CERTIFICATE_V2, "values": [certificate]}
+        # Once, as bytes: composing it anew takes the library longer than all else in a reply.
+        self._names_leaf = bytes(cms.CMSAttribute(named).dump())
         self._key = key
         self._clock = clock
 
@@ -106,13 +109,10 @@ class Stamper:
             [
                 {"type": "content_type", "values": [_TST_INFO]},
                 {"type": "message_digest", "values": [_sha256(info)]},
-                {
-                    "type": _SIGNING_CERTIFICATE_V2,
-                    "values": [{"certs": [{"cert_hash": self._leaf_sha256}]}],
-                },
+                cms.CMSAttribute.load(self._names_leaf),
             ]
-        )
-        signature = self._key.sign(attributes.dump(), ec.ECDSA(hashes.SHA256()))
+        ).dump()
+        signature = self._key.sign(attributes, ec.ECDSA(hashes.SHA256()))
         return cms.SignerInfo(
             {
                 "version": "v1",
@@ -123,7 +123,7 @@ class Stamper:
                     }
                 },
                 "digest_algorithm": sha256,
-                "signed_attrs": attributes,
+                "signed_attrs": cms.CMSAttributes.load(attributes),
                 "signature_algorithm": {"algorithm": "sha256_ecdsa"},
                 "signature": signature,
             }
@@ -182,6 +182,7 @@ class LocalTsa:
 class _TsaHandler(BaseHTTPRequestHandler):
     stamper: Stamper
     timeout = 10
+    wbufsize = -1  # the whole answer in one piece: whoever waits for it is woken once
 
     def do_POST(self) -> None:
         length = self.headers.get("Content-Length", "")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import random
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -15,9 +17,20 @@ import pytest
 
 from primafacie.safeguards.errors import MediaError
 from primafacie.safeguards.provenance.assertions import Binding, compose
-from primafacie.safeguards.provenance.certificates import Subject, make_pki
+from primafacie.safeguards.provenance.certificates import (
+    Subject,
+    issue_time_leaf,
+    make_pki,
+)
 from primafacie.safeguards.provenance.jumbf import C2PA_BOX, iso_boxes
-from primafacie.safeguards.provenance.manifest import Credentials, Presence, TrustList, settings
+from primafacie.safeguards.provenance.manifest import (
+    Anchor,
+    Credentials,
+    Presence,
+    TrustList,
+    interpret,
+    settings,
+)
 from primafacie.safeguards.provenance.media import FilmLimits, FilmWriter, implicit_label
 from primafacie.safeguards.provenance.quarantine import inspect
 from primafacie.safeguards.provenance.verdict import Level
@@ -236,8 +249,6 @@ def test_someone_elses_permit_in_the_credential(newsroom: Any, other_film: bytes
 
 
 def test_registry_that_claims_what_the_log_does_not_prove(newsroom: Any) -> None:
-    from dataclasses import replace
-
     newsroom.film  # noqa: B018
     record = newsroom.registry.records[0]
     other = newsroom.release(newsroom.film[0], "f" * 32)
@@ -300,9 +311,26 @@ def test_file_that_makes_the_examiner_call_home(
     out = io.BytesIO()
     with c2pa.Signer.from_info(info) as signer:
         builder.sign(signer, "video/mp4", io.BytesIO(other_film), out)
-    verdict = newsroom.examine(out.getvalue(), keys=())
+    remote = out.getvalue()
+    verdict = newsroom.examine(remote, keys=())
     assert verdict.level is Level.NO_CREDENTIAL
-    assert knocks == []
+
+    def opened(file: bytes, config: dict[str, Any]) -> None:
+        with contextlib.suppress(c2pa.C2paError):
+            c2pa.Reader("video/mp4", io.BytesIO(file), context=c2pa.Context.from_dict(config))
+
+    for file, under in ((data, trust), (remote, newsroom.trust)):
+        forbidden = settings(under)
+        no_host = settings(under)
+        no_host["verify"] |= {"ocsp_fetch": True, "remote_manifest_fetch": True}
+        no_fetching = settings(under)
+        del no_fetching["core"]["allowed_network_hosts"]
+        for config in (forbidden, no_host, no_fetching):  # each bar holds by itself
+            opened(file, config)
+            assert knocks == []
+        opened(file, no_host | {"core": {}})
+        assert knocks, "the library got stricter: this file no longer calls anybody"
+        knocks.clear()
 
 
 def test_file_that_takes_too_long(newsroom: Any) -> None:
@@ -467,6 +495,10 @@ ALONE: dict[str, tuple[Callable[[bytes], bytes], tuple[str, ...]]] = {
     "the time-stamp's own loose end": (restamped, HIDING),
     "the version of the brand": (ALTERATIONS["the version of the brand"], HIDING),
     "the file type": (ALTERATIONS["the file type"], ("the file type is a film's",)),
+    "a second file-type box": (
+        lambda d: d + b"\0\0\0\x18ftypa message nobody",
+        ("no bytes outside known boxes",),
+    ),
     "no time-stamp": (lambda d: resigned(d, without_stamp), TIME),
 }
 
@@ -480,9 +512,58 @@ def test_what_the_library_trusts_and_one_check_of_ours_does_not(newsroom: Any, n
     assert reading.failed_checks == failing
 
 
-def test_a_reading_is_sound_only_if_the_library_trusts_it_too(newsroom: Any) -> None:
-    from dataclasses import replace
+def borrowed(newsroom: Any, film: bytes, trust: Any, seen_by: Any, **signer: Any) -> Any:
+    """How a film signed and stamped under one trust list reads under another."""
+    definition = compose(newsroom.order("x"), BINDINGS, 480)
+    data = Credentials(trust).sign(film, definition, newsroom.signer(**signer)).data
+    reading = Credentials(seen_by).read(data)
+    assert reading.state == "Trusted", "the library got stricter: drop this note, keep the check"
+    return reading
 
+
+def test_an_authority_of_clocks_vouches_for_a_signer(newsroom: Any, other_film: bytes) -> None:
+    """Whoever is believed about the time is not believed about who signed."""
+    theirs, ours = make_pki(newsroom.now), newsroom.trust
+    alone = TrustList.of(theirs.root_pem, newsroom.pki.time_root_pem)
+    seen_by = TrustList(ours.claim, (*ours.time, Anchor("urn:test:clocks", theirs.root_pem)))
+    claim = theirs.claim
+    reading = borrowed(newsroom, other_film, alone, seen_by,
+                       chain_pem=claim.chain_pem, key_pem=claim.key_pem)  # fmt: skip
+    assert reading.failed_checks == ("claim list vouches for the signer",)
+
+
+def test_an_authority_of_signers_vouches_for_a_clock(newsroom: Any, other_film: bytes) -> None:
+    from primafacie.safeguards.provenance.timestamp import LocalTsa
+
+    theirs, ours = make_pki(newsroom.now), newsroom.trust
+    alone = TrustList.of(newsroom.pki.root_pem, theirs.time_root_pem)
+    seen_by = TrustList((*ours.claim, Anchor("urn:test:signers", theirs.time_root_pem)), ours.time)
+    with LocalTsa(theirs.time) as tsa:
+        reading = borrowed(newsroom, other_film, alone, seen_by, tsa_url=tsa.url)
+    assert reading.failed_checks == ("time list vouches for the clock",)
+
+
+def test_a_clock_of_our_own_authority_signs_a_claim(newsroom: Any, other_film: bytes) -> None:
+    """Under the right root, with the wrong trade."""
+    pki, trust = newsroom.pki, newsroom.trust
+    clock = issue_time_leaf(pki.issuing_pem, pki.issuing_key_pem, newsroom.now, days=30)
+    reading = borrowed(newsroom, other_film, trust, trust,
+                       chain_pem=clock.chain_pem, key_pem=clock.key_pem)  # fmt: skip
+    assert reading.failed_checks == ("the certificate may sign claims",)
+
+
+@pytest.mark.parametrize("trade", ["1.3.6.1.5.5.7.3.8", "1.3.6.1.5.5.7.3.9"])
+def test_a_claim_signer_with_a_second_trade(newsroom: Any, trade: str) -> None:
+    """A clock, or whoever answers for certificates. The library refuses it today; so do we."""
+    credentials = Credentials(newsroom.trust)
+    raw = credentials.inspect(newsroom.data)
+    assert raw.structure is not None
+    both = replace(raw.structure, leaf_usages=(*raw.structure.leaf_usages, trade))
+    reading = interpret(replace(raw, structure=both), newsroom.trust)
+    assert reading.failed_checks == ("the certificate may sign claims",)
+
+
+def test_a_reading_is_sound_only_if_the_library_trusts_it_too(newsroom: Any) -> None:
     reading = Credentials(newsroom.trust).read(newsroom.data)
     assert reading.sound and len(reading.checks) == 8
     for state in ("Valid", "Invalid", ""):

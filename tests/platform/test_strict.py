@@ -22,7 +22,7 @@ from primafacie.audit.digest import sha256_hex
 from primafacie.audit.entry import Kind
 from primafacie.platform.consents import Change
 from primafacie.platform.errors import AccessError, ConflictError, InputError, NotFoundError
-from primafacie.platform.tables import consent_versions, matches, requests
+from primafacie.platform.tables import consent_versions, consents, matches, requests
 from primafacie.safeguards.asset import AssetNumber, SealedAsset
 from primafacie.safeguards.decision import Refused
 from primafacie.safeguards.gate import Gate, Post
@@ -171,6 +171,25 @@ def test_whoever_has_a_part_in_it_cannot_confirm(house: Any, strict: Any) -> Non
         confirmations.picture(asks_too, rid, "photo")
 
 
+@pytest.mark.parametrize("part", ["drafted the consent", "shares a mailbox with who asks"])
+def test_a_reviewer_with_a_part_in_the_consent_cannot_confirm(
+    house: Any, strict: Any, part: str
+) -> None:
+    _, rid = ask(house, strict[0])
+    box, host = house.researcher.email.split("@")
+    email = f"{box}+again@{host}" if "mailbox" in part else "third@example.org"
+    third = house.services.accounts.add(
+        None, email=email, name="Third", password="p" * 12, roles=("reviewer",)
+    )
+    if part == "drafted the consent":
+        with house.services.journal.writing() as tx:
+            tx.execute(consents.update().values(steward=third.user_id))
+    assert house.services.confirmations.waiting(third) == ()
+    for same in (True, False):
+        with pytest.raises(AccessError):
+            house.services.confirmations.answer(third, rid, same=same)
+
+
 def test_only_the_first_answer_counts(house: Any, strict: Any) -> None:
     _, rid = ask(house, strict[0])
     house.services.confirmations.answer(house.reviewer, rid, same=False)
@@ -238,16 +257,20 @@ def test_a_yes_does_not_last_longer_because_the_database_says_so(house: Any, str
     assert go_on(house).waits and state(house, rid) == "queued"
 
 
-def test_a_yes_to_one_photo_is_not_moved_to_another(house: Any, strict: Any) -> None:
+@pytest.mark.parametrize("both", [True, False])
+def test_a_yes_to_one_photo_is_not_moved_to_another(house: Any, strict: Any, both: bool) -> None:
+    """By hand: in the request and in the answer, or in the request alone."""
     consent_id, _ = strict
     s = house.services
     _, rid = ask(house, consent_id)
     s.confirmations.answer(house.reviewer, rid, same=True)
     other = s.consents.show(house.steward, consent_id).photos[1].sha256
     with s.journal.writing() as tx:
-        tx.execute(matches.update().values(photo_sha256=other))
+        if both:
+            tx.execute(matches.update().values(photo_sha256=other))
         tx.execute(requests.update().where(requests.c.id == rid).values(photo_sha256=other))
-    assert any("confirmed" in p for p in s.logbook.verify(house.auditor).problems)
+    if both:
+        assert any("confirmed" in p for p in s.logbook.verify(house.auditor).problems)
     assert go_on(house).waits
 
 

@@ -209,10 +209,14 @@ def test_an_unmarked_film_has_no_credential_and_is_not_called_real(
     writer = FilmWriter(320, 320, 25.0, make_voice(5), implicit_label("Someone", "x"))
     for frame in make_scene(5, 20):
         writer.add(frame)
-    verdict = newsroom.examine(writer.finish())
+    film = writer.finish()
+    verdict = newsroom.examine(film)
     assert verdict.level is Level.NO_CREDENTIAL
+    assert "no mark of ours was found" in verdict.sentence
     assert "says nothing about whether" in verdict.sentence
     assert verdict.asset is None
+    blind = newsroom.examine(film, keys=())
+    assert "nothing could be searched" in blind.sentence, "without keys nothing was looked for"
 
 
 def test_a_mark_whose_asset_nobody_released_leads_nowhere(newsroom: Any) -> None:
@@ -248,6 +252,7 @@ def test_a_mark_on_other_pictures_is_not_recovered(newsroom: Any, make_scene: An
 def test_what_is_no_film_has_no_credential(newsroom: Any, data: bytes) -> None:
     verdict = newsroom.examine(data)
     assert verdict.level is Level.NO_CREDENTIAL
+    assert "nothing could be searched for our mark" in verdict.sentence
     assert any("picture and sound" in note for note in verdict.not_checked)
 
 

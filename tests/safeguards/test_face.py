@@ -9,6 +9,7 @@ import pytest
 
 from primafacie.safeguards.errors import FaceError
 from primafacie.safeguards.face import FaceTemplate, Gallery
+from primafacie.safeguards.identify import quality
 from primafacie.safeguards.inspector import Seen
 
 MODEL = "test@" + "0" * 64
@@ -82,6 +83,27 @@ def test_a_third_person_still_counts_behind_a_crowd_of_ones_own_consents() -> No
     gallery = Gallery.of(MODEL, [*mine, ("other", template(0.4))])
     same = frozenset(owner for owner, _ in mine[1:])
     assert gallery.nearest(template(0.1).vector, "me 0", same).other == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize(
+    ("what", "told"),
+    [("sharp", ()), ("blurred", ("blurred",)), ("dark", ("too dark or too bright",)),
+     ("bright", ("too dark or too bright",)), ("flat", ("hardly any contrast",))],
+)  # fmt: skip
+def test_a_face_nobody_could_be_sure_of_is_told_what_is_wrong(
+    what: str, told: tuple[str, ...]
+) -> None:
+    """Chips with one thing wrong each, so that no other sentence hides a missing one."""
+    rows, columns = np.mgrid[0:150, 0:150] / 150.0
+    grain = np.random.default_rng(2).normal(0, 5, (150, 150))
+    shade = 70 * (rows - 0.5) + 40 * (columns - 0.5)
+    grey = {
+        "sharp": 120 + shade + grain, "blurred": 120 + shade, "dark": 32 + 0.8 * shade + grain,
+        "bright": 228 + 0.8 * shade + grain, "flat": 120 + grain,
+    }[what]  # fmt: skip
+    chip = np.repeat(np.clip(grey, 0, 255).astype(np.uint8)[..., None], 3, 2)
+    found = quality(chip)
+    assert len(found) == len(told) and all(t in f for t, f in zip(told, found, strict=True)), found
 
 
 def test_the_gallery_agrees_with_plain_distances() -> None:

@@ -15,7 +15,7 @@ import pytest
 from primafacie.audit.digest import sha256_hex
 from primafacie.safeguards.errors import ManifestError, TimestampError
 from primafacie.safeguards.provenance import rubric
-from primafacie.safeguards.provenance.assertions import Binding, compose
+from primafacie.safeguards.provenance.assertions import FORMATS, Binding, compose
 from primafacie.safeguards.provenance.jumbf import read_store, read_structure
 from primafacie.safeguards.provenance.manifest import (
     Anchor,
@@ -254,19 +254,45 @@ def test_settings_are_spelt_as_the_library_spells_them(newsroom: Any, film: byte
     assert state(without("trust", "anchors"), data) == "Valid"
     assert state(without("trust", "trust_config"), data) != "Trusted"
     assert state(right, free) == "Invalid"
-    # Without the setting, the library signs films whose free boxes anybody may fill.
-    loose = copy.deepcopy(right)
-    loose["builder"]["bmff_hash_exclude_free_and_skip_boxes"] = True
-    claim = newsroom.pki.claim
-    info = c2pa.C2paSignerInfo(b"es256", claim.chain_pem, claim.key_pem, newsroom.tsa.url.encode())
-    definition = json.dumps(compose(newsroom.order("x"), BINDINGS, 480))
-    out = io.BytesIO()
-    with c2pa.Signer.from_info(info) as signer:
-        builder = c2pa.Builder(definition, context=c2pa.Context.from_dict(loose))
-        builder.sign(signer, "video/mp4", io.BytesIO(film), out)
-    assert state(right, out.getvalue() + free[len(data) :]) == "Trusted"
-    reading = Credentials(newsroom.trust).read(out.getvalue() + b"\0\0\0\x10skiphidden!!")
+
+
+def test_what_is_set_for_signing_is_spelt_right_too(
+    newsroom: Any, film: bytes, make_scene: Any
+) -> None:
+    """Signed with one setting the other way round; addresses: `test_credential_attacks.py`."""
+    import c2pa
+    import cv2
+
+    claim, time_url = newsroom.pki.claim, newsroom.tsa.url.encode()
+    still = bytes(cv2.imencode(".png", next(make_scene(3, 1)))[1])
+
+    def made(data: bytes, key: bytes = claim.key_pem, **changes: Any) -> bytes:
+        config = copy.deepcopy(settings(newsroom.trust))
+        for place, change in changes.items():
+            config[place] |= change
+        part: Any = "png" if data is still else "mp4"
+        definition = json.dumps(compose(newsroom.order("x"), BINDINGS, 480, part))
+        out = io.BytesIO()
+        info = c2pa.C2paSignerInfo(b"es256", claim.chain_pem, key, time_url)
+        with c2pa.Signer.from_info(info) as signer:
+            builder = c2pa.Builder(definition, context=c2pa.Context.from_dict(config))
+            builder.sign(signer, FORMATS[part], io.BytesIO(data), out)
+        return out.getvalue()
+
+    # Otherwise the library signs films whose free boxes anybody may fill.
+    loose = made(film, builder={"bmff_hash_exclude_free_and_skip_boxes": True})
+    reading = Credentials(newsroom.trust).read(loose + b"\0\0\0\x10freehidden!!")
+    assert reading.state == "Trusted"
+    reading = Credentials(newsroom.trust).read(loose + b"\0\0\0\x10skiphidden!!")
     assert not reading.sound and "no bytes outside known boxes" in reading.failed_checks
+    # Otherwise a small picture of the face would stand in the credential.
+    assert b"c2pa.thumbnail" in made(still, builder={"thumbnail": {"enabled": True}})
+    assert b"c2pa.thumbnail" not in made(still)
+    # Otherwise what does not verify would be written all the same.
+    wrong = newsroom.pki.time.key_pem
+    assert made(film, wrong, verify={"verify_after_sign": False})
+    with pytest.raises(c2pa.C2paError):
+        made(film, wrong)
 
 
 def test_anchors_are_named_and_kept_apart(newsroom: Any) -> None:

@@ -6,9 +6,6 @@ import base64
 import binascii
 from collections.abc import Mapping
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
@@ -133,22 +130,24 @@ def add_document(link: str, kind: str) -> ResponseReturnValue:
 @blueprint.post("/<link>/prepare")
 @access.public(WHY)
 def prepare(link: str) -> ResponseReturnValue:
-    """Write the record from the choices and show it once more, to be signed."""
-    private = ""
+    """Write the record from the choices and show it once more, to be signed.
+
+    The key is made in the browser: one that this server made would let the house sign for people.
+    """
     try:
         choices = _choices()
-        if request.form.get("public_key"):
-            public = _base64("public_key", "Key", 32)
-        else:
-            pem, public = services().consents.make_key()
-            private = pem.decode()
+        if not request.form.get("public_key"):
+            raise InputError(
+                "Your browser made no key to sign with. Allow JavaScript, or use a newer one."
+            )
+        public = _base64("public_key", "Key", 32)
         prepared = services().consents.prepare(link, choices, public)
     except LinkError:
         raise
     except (PlatformError, SafeguardError) as error:
         return _again(link, error)
     return render_template(
-        "capture_confirm.html", link=link, prepared=prepared, private=private,
+        "capture_confirm.html", link=link, prepared=prepared,
         tbs=base64.b64encode(prepared.tbs).decode(),
         record=(record := ConsentRecord.from_bytes(prepared.record)), words=plain_words(record),
     )  # fmt: skip
@@ -158,15 +157,9 @@ def prepare(link: str) -> ResponseReturnValue:
 @access.public(WHY)
 def confirm(link: str) -> ResponseReturnValue:
     """Take the signature; show the receipt and the private page, once."""
-    made_here = request.form.get("private", "")
-    if made_here:
-        signature = _sign(made_here, _base64("tbs", "Text to sign"))
-    else:
-        signature = _base64("signature", "Signature", 64)
-    receipt = services().consents.confirm(link, signature)
+    receipt = services().consents.confirm(link, _base64("signature", "Signature", 64))
     return render_template(
-        "capture_done.html", receipt=receipt, private=made_here,
-        data=base64.b64encode(receipt.data).decode(),
+        "capture_done.html", receipt=receipt,
         address=services().settings.public_url + url_for("likeness.show", receipt=receipt.token),
     )  # fmt: skip
 
@@ -229,14 +222,3 @@ def _base64(name: str, label: str, length: int | None = None) -> bytes:
     if not data or (length is not None and len(data) != length):
         raise InputError(f"{label}: unreadable.")
     return data
-
-
-def _sign(pem: str, tbs: bytes) -> bytes:
-    """Sign with the key that was made for this page because the browser cannot make one."""
-    try:
-        key = load_pem_private_key(pem.encode(), None)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise InputError("Key: unreadable.") from error
-    if not isinstance(key, Ed25519PrivateKey):
-        raise InputError("Key: not an Ed25519 key.")
-    return key.sign(tbs)

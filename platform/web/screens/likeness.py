@@ -5,9 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
@@ -113,11 +110,7 @@ def change(receipt: str) -> ResponseReturnValue:
 @access.public(WHY)
 def sign(receipt: str) -> ResponseReturnValue:
     """Take the signature; the new version is in force, or waits for a reviewer."""
-    if request.form.get("signature"):
-        signature = _base64("signature", "Signature")
-    else:
-        signature = _sign(fields.upload("key", "Your key", 4096), _base64("tbs", "Text to sign"))
-    services().consents.sign_change(receipt, signature)
+    services().consents.sign_change(receipt, _base64("signature", "Signature"))
     flash("Changed, and signed by you. Take the new receipt with you.")
     return redirect(url_for("likeness.show", receipt=receipt))
 
@@ -227,14 +220,3 @@ def _base64(name: str, label: str) -> bytes:
     if not data:
         raise InputError(f"{label}: unreadable.")
     return data
-
-
-def _sign(pem: bytes, tbs: bytes) -> bytes:
-    """Sign with the key the person sent because their browser cannot; it is not kept."""
-    try:
-        key = load_pem_private_key(pem, None)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise InputError("Your key: this is not the file you saved when you signed.") from error
-    if not isinstance(key, Ed25519PrivateKey):
-        raise InputError("Your key: not an Ed25519 key.")
-    return key.sign(tbs)

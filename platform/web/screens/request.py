@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from pydantic import ValidationError
 
-from primafacie.generator.controls import CROPS, EMOTIONS, RATES, REGIONS, Controls
+from primafacie.generator.controls import CROPS, EMOTIONS, RATES, REGIONS, Controls, pose_keys
 from primafacie.generator.errors import GeneratorError
 from primafacie.platform.errors import InputError, PlatformError
 from primafacie.platform.requests import Submission
@@ -108,6 +108,7 @@ def _controls() -> Controls:
         amplitude=fields.decimal("amplitude", "Head movement", 1.0),
         distance=fields.decimal("distance", "Distance", 1.0),
         gaze=(fields.decimal("gaze_yaw", "Gaze", 0.0), fields.decimal("gaze_pitch", "Gaze", 0.0)),
+        pose=pose_keys(fields.text("pose", "Head at set times", most=20_000, least=0)),
         regions=fields.some_of("regions", "What moves", REGIONS) or REGIONS,  # type: ignore[arg-type]
         seed=fields.whole("seed", "Seed", 0, 2**32 - 1, 0),
         transcript=fields.text("transcript", "Transcript", most=5000, least=0),
@@ -124,9 +125,10 @@ def _order(draft: checklist.Draft) -> dict[str, Any]:
     raw = {"size": c.size, "fps": c.fps, "crop": c.crop,
            "background": c.background, "emotion": c.emotion,
            "intensity": c.intensity, "amplitude": c.amplitude, "distance": c.distance,
-           "gaze": c.gaze, "regions": list(c.regions), "seed": c.seed,
-           "transcript": c.transcript, "language": c.language, "motion": c.motion,
-           "label": c.label, "caption": c.caption}  # fmt: skip
+           "gaze": c.gaze, "pose": [asdict(key) for key in c.pose],
+           "regions": list(c.regions), "seed": c.seed, "transcript": c.transcript,
+           "language": c.language, "motion": c.motion, "label": c.label,
+           "caption": c.caption}  # fmt: skip
     body: dict[str, Any] = {
         "project_id": draft.project_id or "…", "consent_id": draft.consent_id or "…",
         "purpose": draft.purpose or "…", "audience": draft.audience or "internal",
@@ -136,7 +138,8 @@ def _order(draft: checklist.Draft) -> dict[str, Any]:
         chosen = ControlsOrder.model_validate(raw).model_dump(exclude_defaults=True)
         Order.model_validate(body | {"controls": chosen})
     except ValidationError:
-        chosen = {k: v for k, v in raw.items() if v != ControlsOrder.model_fields[k].default}
+        usual = ControlsOrder().model_dump()
+        chosen = {k: v for k, v in raw.items() if v != usual[k]}
         chosen.pop("regions", None)
     if chosen:
         body["controls"] = chosen

@@ -8,18 +8,19 @@
   // A submit event may still be under way when the key is there; a form ignores a second one inside it.
   const send = (form) => setTimeout(() => form.requestSubmit(), 0);
 
-  // 1. Before the summary: make the key. The private half stays in this tab.
+  // 1. Before the summary: make the key. The private half stays in this tab; nobody else makes one.
   const choices = $("#choices");
   if (choices) {
     choices.addEventListener("submit", async (event) => {
-      if (choices.dataset.ready || !window.crypto?.subtle) return;
+      if (choices.dataset.ready) return;
       event.preventDefault();
       try {
         const pair = await crypto.subtle.generateKey({ name: "Ed25519" }, true, ["sign", "verify"]);
         choices.elements.public_key.value = base64(await crypto.subtle.exportKey("raw", pair.publicKey));
         sessionStorage.setItem(KEPT, base64(await crypto.subtle.exportKey("pkcs8", pair.privateKey)));
       } catch {
-        choices.elements.public_key.value = ""; // this browser cannot: the server makes one for the page
+        $("#key-trouble").hidden = false;
+        return;
       }
       choices.dataset.ready = "1";
       send(choices);
@@ -28,7 +29,7 @@
 
   // 2. On the summary: sign it.
   const confirm = $("#confirm");
-  if (confirm && !confirm.elements.private) {
+  if (confirm) {
     confirm.addEventListener("submit", async (event) => {
       if (confirm.dataset.ready) return;
       event.preventDefault();
@@ -52,10 +53,8 @@
   if (key) {
     const kept = sessionStorage.getItem(KEPT);
     sessionStorage.removeItem(KEPT);
-    if (kept && !key.textContent.trim()) {
-      key.textContent = `-----BEGIN PRIVATE KEY-----\n${kept}\n-----END PRIVATE KEY-----\n`;
-    }
-    $("#own-key-box").hidden = !key.textContent.trim();
+    if (kept) key.textContent = `-----BEGIN PRIVATE KEY-----\n${kept}\n-----END PRIVATE KEY-----\n`;
+    $("#own-key-box").hidden = !kept;
   }
 
   // 4. While a recording is being checked: go on when it was.

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from primafacie.platform.receipts import verify_receipt
 
@@ -34,9 +35,11 @@ def invited(world: Any, town: Any) -> tuple[str, str]:
 
 
 def chosen(page: str, **more: Any) -> dict[str, Any]:
+    key = Ed25519PrivateKey.generate().public_key().public_bytes_raw()
     return {
         "read": "1", "purposes": ["research"], "adult": "adult", "days": "90",
         "audience": "internal", "notice_sha256": hidden(page, "notice_sha256"),
+        "public_key": b64(key),
     } | more  # fmt: skip
 
 
@@ -88,16 +91,21 @@ def test_a_person_signs_with_a_key_of_their_own(
     assert "every use of your face" in browser.get(own_page).text
 
 
-def test_a_browser_without_keys_gets_one_made_for_the_page(
-    visit: Callable[..., Any], invited: Any
+def test_the_house_makes_no_key_for_anybody_and_takes_none(
+    world: Any, visit: Callable[..., Any], invited: Any
 ) -> None:
-    link, browser = invited[1], visit()
-    summary = browser.post(f"/c/{link}/prepare", chosen(browser.get(f"/c/{link}").text))
-    assert "this server made one for this page" in summary.text
-    form = {"tbs": hidden(summary.text, "tbs"),
-            "private": re.search(r'name="private" value="([^"]*)"', summary.text)[1]}  # type: ignore[index]  # fmt: skip
-    done = browser.post(f"/c/{link}/confirm", form)
-    assert done.status_code == 200 and "BEGIN PRIVATE KEY" in done.text
+    """Whoever made the key could have signed; so a browser that makes none signs nothing."""
+    consent_id, link = invited
+    browser, key = visit(), Ed25519PrivateKey.generate()
+    form = chosen(browser.get(f"/c/{link}").text, public_key="")
+    refused = browser.post(f"/c/{link}/prepare", form)
+    assert refused.status_code == 400 and "made no key" in refused.text
+    assert "PRIVATE KEY" not in refused.text and 'name="private"' not in refused.text
+    form["public_key"] = b64(key.public_key().public_bytes_raw())
+    tbs = hidden(browser.post(f"/c/{link}/prepare", form).text, "tbs")
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    assert browser.post(f"/c/{link}/confirm", {"tbs": tbs, "private": pem}).status_code == 400
+    assert world.services.consents.show(world.account("steward"), consent_id).state == "draft"
 
 
 def test_a_signature_by_another_key_counts_for_nothing(

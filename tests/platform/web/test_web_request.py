@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from primafacie.generator.controls import PoseKey
 from primafacie.platform.web import checklist
 from primafacie.platform.web.order import ControlsOrder, Order
 from primafacie.safeguards.policy import PERMITS
@@ -82,7 +83,9 @@ def test_the_same_form_sent_twice_is_one_request(
      ({"size": "513"}, "even number"), ({"emotion": "smug"}, "emotion"),
      ({"amplitude": "lots"}, "Head movement"), ({"amplitude": "inf"}, "Head movement"),
      ({"amplitude": "7"}, "amplitude"), ({"photo": (io.BytesIO(b""), "p.png")}, "Photo"),
-     ({"regions": "ears"}, "What moves"), ({"project_id": "x"}, "project")],
+     ({"regions": "ears"}, "What moves"), ({"project_id": "x"}, "project"),
+     ({"pose": "1 5 0 0\r\n2 5 0"}, "pose key 2"), ({"pose": "0 90 0 0"}, "pose keys"),
+     ({"pose": "inf 0 0 0"}, "pose keys"), ({"pose": "0 nan 0 0"}, "pose keys")],
 )  # fmt: skip
 def test_a_malformed_request_is_told_and_not_queued(
     town: Any, visit: Callable[..., Any], wav: Callable[..., bytes], change: dict[str, Any],
@@ -183,12 +186,14 @@ def test_the_json_shown_is_what_the_api_takes(town: Any, visit: Callable[..., An
     page = visit("researcher").post("/requests/check", {
         "project_id": town.project.project_id, "consent_id": town.consent.consent_id,
         "purpose": "research", "emotion": "happy", "gaze_yaw": "4", "size": "720",
+        "pose": "1.5 10 0 -3\r\n\r\n2, 0, 5, 0\r\n",
     }).text  # fmt: skip
     shown = re.search(r"<hx-partial[^>]*><code>(.*?)</code>", page, re.S)
     assert shown is not None
     order = Order.model_validate_json(shown[1].replace("&#34;", '"'))
     controls = order.controls.controls()
     assert (controls.emotion, controls.size, controls.gaze) == ("happy", 720, (4, 0))
+    assert controls.pose == (PoseKey(1.5, 10, 0, -3), PoseKey(2, 0, 5, 0))
 
 
 def test_the_api_and_the_generator_have_the_same_defaults_and_limits() -> None:
@@ -220,6 +225,23 @@ def test_progress_is_told_as_it_happens(
     resumed = browser.client.get(f"/requests/{rid}/events", headers={"Last-Event-ID": "99"})
     assert b"event: done" in b"".join(resumed.iter_encoded())
     resumed.close()
+
+
+def test_whoever_signs_out_is_told_nothing_more(
+    town: Any, visit: Callable[..., Any], order: Callable[..., Any]
+) -> None:
+    browser, me = visit("researcher"), town.world.account("researcher")
+    rid = town.world.services.requests.submit(
+        me, order(town.project, town.consent, town.photos[0])
+    ).rid
+    stream = browser.client.get(f"/requests/{rid}/events")
+    chunks = stream.iter_encoded()
+    assert "Waiting for a worker" in next(chunks).decode()
+    browser.post("/sign-out")
+    town.world.work()
+    rest = b"".join(chunks)
+    stream.close()
+    assert b"event: done" not in rest and b"data:" not in rest
 
 
 def test_streams_are_counted_and_given_back(town: Any, visit: Callable[..., Any]) -> None:
