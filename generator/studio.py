@@ -32,9 +32,10 @@ from primafacie.generator.errors import (
     VoiceError,
 )
 from primafacie.generator.info import EngineInfo, Weights
+from primafacie.generator.landmarks import Landmarker
 from primafacie.generator.permit import Permit, PermitLock
 from primafacie.generator.read_ahead import ReadAhead
-from primafacie.generator.registry import Ensemble, motion_engine, render_engine
+from primafacie.generator.registry import Ensemble, landmarker, motion_engine, render_engine
 
 START_DEADLINE: Final = 120.0  # seconds for a cold start, imports included
 WORK_DEADLINE: Final = 300.0  # seconds until the first frame
@@ -273,9 +274,11 @@ def _serve(wire: Wire) -> None:
     ledger = Ledger(Path(trust["ledger"]))
     try:
         chosen = Ensemble.from_json(trust["engines"])
-        files = chosen.motion.read(), chosen.render.read()  # the last files read by name
+        parts = chosen.motion, chosen.render, chosen.landmarks
+        files = [part.read() for part in parts]  # the last files read by name
         level = sandbox.enter()
         engines = motion_engine(chosen.motion, files[0]), render_engine(chosen.render, files[1])
+        finder = landmarker(chosen.landmarks, files[2])
     except EngineError as error:
         wire.send_json({"error": "EngineError", "message": str(error)})
         return
@@ -290,7 +293,7 @@ def _serve(wire: Wire) -> None:
     head = wire.receive_json()
     work = (bytes(wire.receive()), bytes(wire.receive()), bytes(wire.receive()))
     try:
-        _perform(wire, lock, _permit_from_json(head), work, engines, str(level))
+        _perform(wire, lock, _permit_from_json(head), work, engines, finder, str(level))
     except GeneratorError as error:
         wire.send_json({"error": type(error).__name__, "message": str(error)})
     except Exception as error:  # the kind may be told, the contents may hold the material
@@ -309,7 +312,7 @@ def _load() -> None:
 
 def _perform(
     wire: Wire, lock: PermitLock, permit: Permit, work: tuple[bytes, bytes, bytes],
-    engines: tuple[MotionEngine, RenderEngine], level: str,
+    engines: tuple[MotionEngine, RenderEngine], finder: Landmarker, level: str,
 ) -> None:  # fmt: skip
     photo, voice, params = work
     admission = lock.spend(permit, photo, voice, params)
@@ -324,7 +327,7 @@ def _perform(
         if controls.size > claims.maxWidth:
             raise PermitError("the picture asked for is larger than the permit allows")
         spoken = decode(voice, longest=claims.maxSeconds)
-        portrait = Portrait.from_bytes(photo)
+        portrait = Portrait.from_bytes(photo, finder)
         motion, render = engines
         track = motion.drive(admission, spoken, controls)
         avatar = render.prepare(admission, portrait, controls)

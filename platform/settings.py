@@ -204,6 +204,11 @@ class Settings(BaseSettings):
     render_engine: EngineSetting = Field(
         EngineSetting(name="photo-warp"), description="Engine that draws frames from movement."
     )
+    face_points: EngineSetting = Field(
+        EngineSetting(name="dlib-68"),
+        description="What finds the points of a face: dlib-68, or face-mesh with MediaPipe's "
+        "face_landmark.tflite, its sha256 and its licence.",
+    )
     face_weights: Path | None = Field(
         None, description="Weights of InceptionResnetV1 for the face gate; empty: dlib's."
     )

@@ -257,9 +257,10 @@ class Services:
 
     @property
     def engines(self) -> Ensemble:
-        """The engines this installation performs with. Raises SettingsError for a file without
-        digest or licence."""
-        chosen = self.settings.motion_engine, self.settings.render_engine
+        """The engines this installation performs with, and its landmarker. Raises SettingsError
+        for a file without digest or licence."""
+        s = self.settings
+        chosen = s.motion_engine, s.render_engine, s.face_points
         try:
             return Ensemble(*(Chosen(**one.model_dump()) for one in chosen))
         except EngineError as error:
@@ -284,7 +285,11 @@ class Services:
         from primafacie.safeguards.inspector import Inspector
 
         made = Inspector(
-            self.settings.production, self.keys.mark_keys(), self.face_weights, self.former_faces
+            self.settings.production,
+            self.keys.mark_keys(),
+            self.face_weights,
+            self.former_faces,
+            self.engines.landmarks,
         )
         try:
             yield made

@@ -159,7 +159,11 @@ class Gate:
         self._studio = Studio(studio, must_hold=post.production)
         self._audience, self._engines = studio.audience, studio.engines
         self.inspector = Inspector(
-            post.production, post.marks, post.face_weights, post.former_faces
+            post.production,
+            post.marks,
+            post.face_weights,
+            post.former_faces,
+            self._engines.landmarks,
         )
         self._studio.start()
         self.inspector.renew()

@@ -23,7 +23,7 @@ from primafacie.audit.digest import sha256_file, sha256_hex
 from primafacie.generator.errors import PortraitError
 from primafacie.generator.faces import FaceBox, find_faces
 from primafacie.generator.head import fit_pose
-from primafacie.generator.landmarks import DlibLandmarker
+from primafacie.generator.landmarks import DlibLandmarker, Landmarker
 from primafacie.generator.picture import decode_picture
 from primafacie.generator.portrait import Portrait
 from primafacie.safeguards.errors import FaceError
@@ -76,11 +76,15 @@ class Sighting:
 
 
 def identify(
-    photo: bytes, embedder: FaceEmbedder | None = None, former: Sequence[FaceEmbedder] = ()
+    photo: bytes,
+    embedder: FaceEmbedder | None = None,
+    former: Sequence[FaceEmbedder] = (),
+    landmarker: Landmarker | None = None,
 ) -> Sighting:
     """Look at one photo. A photo that cannot be decoded or used is a Sighting with problems,
     so that its refusal is logged like any other; nothing is raised for bad pictures. former:
-    models that described what is still compared, beside the one in use."""
+    models that described what is still compared, beside the one in use. landmarker: the studio's;
+    None: dlib's."""
     embedder = embedder or DlibEmbedder()
     try:
         picture = decode_picture(photo)
@@ -88,7 +92,7 @@ def identify(
         return Sighting(0, 0, (str(error),), embedder.model)
     found = find_faces(picture)
     faces = [f for f in found if f.probability >= SURE]
-    problems = list(_unfit(picture, sha256_hex(photo), found))
+    problems = list(_unfit(picture, sha256_hex(photo), found, landmarker))
     aspect = max(picture.shape[:2]) / min(picture.shape[:2])
     if not faces:
         hog = count_hog(picture)
@@ -249,11 +253,16 @@ def _inception(weights: FaceWeights) -> Any:
     return net.eval()
 
 
-def _unfit(picture: NDArray[np.uint8], sha256: str, faces: tuple[FaceBox, ...]) -> tuple[str, ...]:
+def _unfit(
+    picture: NDArray[np.uint8],
+    sha256: str,
+    faces: tuple[FaceBox, ...],
+    landmarker: Landmarker | None,
+) -> tuple[str, ...]:
     """What keeps the studio from animating this photo: the very check it will make itself, on the
     faces already found."""
     try:
-        Portrait.from_picture(picture, sha256, faces=faces)
+        Portrait.from_picture(picture, sha256, landmarker, faces)
     except PortraitError as error:
         return (str(error),)
     return ()

@@ -10,7 +10,7 @@ import base64
 import contextlib
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 from primafacie.generator.child import Child, Wire, wire_from_arguments
 from primafacie.generator.errors import EngineError, VoiceError
 from primafacie.generator.faces import find_faces
+from primafacie.generator.landmarks import Landmarker
+from primafacie.generator.registry import DLIB, Chosen, landmarker
 from primafacie.safeguards.errors import CaptureError, FaceError, VoiceprintError
 from primafacie.safeguards.face import (
     UNCOMPARED,
@@ -136,18 +138,21 @@ class Inspector:
         marks: Sequence[MarkKeys],
         weights: FaceWeights | None = None,
         former: Sequence[FaceWeights] = (),
+        landmarks: Chosen = DLIB,
     ) -> None:
         """must_hold: refuse to work unless the kernel enforces the sandbox (production). marks: the
         watermark keys of every epoch there was; our own videos are no photos of people. weights: an
         operator's recogniser instead of dlib's. former: those used before, whose descriptions in
-        the never-me list are still compared; dlib's always is. Raises FaceError when a file is not
-        what was named.
+        the never-me list are still compared; dlib's always is. landmarks: what finds the points of
+        a face in the studio, which is asked here first. Raises FaceError, or EngineError for the
+        landmarks, when a file is not what was named.
         """
         if not marks:
             raise FaceError("without watermark keys our own videos would pass for photos")
         for one in (*former, *(() if weights is None else (weights,))):
             checked(one)
-        self._weights = weights
+        landmarks.read()
+        self._weights, self._landmarks = weights, landmarks
         others = former if weights is None else (None, *former)  # dlib's, where it is not in use
         self._former = tuple(one for one in dict.fromkeys(others) if one != weights)
         self._marks = tuple(marks)
@@ -265,7 +270,10 @@ class Inspector:
         child = Child(MODULE)
         with contextlib.suppress(EngineError):  # one that is gone already is found out when asked
             child.wire.send_json(
-                {"faces": [_as_named(one) for one in (self._weights, *self._former)]}
+                {
+                    "faces": [_as_named(one) for one in (self._weights, *self._former)],
+                    "landmarks": asdict(self._landmarks),
+                }
             )
         return child
 
@@ -433,19 +441,22 @@ def _as_named(weights: FaceWeights | None) -> dict[str, Any]:
 def _serve(wire: Wire) -> None:
     from primafacie.generator import sandbox
 
-    faces = [_named(one) for one in wire.receive_json()["faces"]]
+    told = wire.receive_json()
+    faces, landmarks = [_named(one) for one in told["faces"]], Chosen(**told["landmarks"])
+    mesh = landmarks.read()
     level = sandbox.enter(tuple(one.path for one in faces if one is not None))
     try:
         embedder, *former = [embedder_of(one) for one in faces]
     except FaceError as error:  # the parent checked the file; it is another one now
         raise EngineError(str(error)) from error
+    finder = landmarker(landmarks, mesh)
     _warm()
     wire.send_json({"sandbox": str(level)})
     while True:
         question = wire.receive_json()
         data = bytes(wire.receive())
         if question.get("look") == "photo":
-            wire.send_json(_look(data, embedder, former))
+            wire.send_json(_look(data, embedder, former, finder))
         elif question.get("look") == "frame":
             shape = int(question["height"]), int(question["width"]), 3
             vector = describe(np.frombuffer(data, np.uint8).reshape(shape), embedder)
@@ -471,9 +482,12 @@ def _warm() -> None:
 
 
 def _look(
-    data: bytes, embedder: FaceEmbedder | None = None, former: Sequence[FaceEmbedder] = ()
+    data: bytes,
+    embedder: FaceEmbedder | None = None,
+    former: Sequence[FaceEmbedder] = (),
+    finder: Landmarker | None = None,
 ) -> dict[str, Any]:
-    seen = identify(data, embedder, former)
+    seen = identify(data, embedder, former, finder)
     return {
         "faces_a": seen.faces_a,
         "faces_b": seen.faces_b,

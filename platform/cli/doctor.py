@@ -34,7 +34,7 @@ def doctor(ctx: click.Context, deep: bool, as_json: bool) -> None:
             )
             found.append(Finding("witnesses", None, text))
         found.append(Finding("broker", None, "none: workers poll the database"))
-        found += survey(services.face_weights)
+        found += survey(services.face_weights, services.engines.landmarks)
         if deep:
             with services.gate() as gate:
                 found.append(Finding("studio", True, f"started, sandbox {gate.warm()}"))

@@ -23,7 +23,14 @@ from primafacie.generator.head import (
     head_template,
     rotation,
 )
-from primafacie.generator.landmarks import DlibLandmarker, MeshLandmarker, check_agreement
+from primafacie.generator.landmarks import (
+    FACE_MESH,
+    DlibLandmarker,
+    MeshLandmarker,
+    check_agreement,
+)
+from primafacie.generator.registry import Chosen, Ensemble, landmarker
+from primafacie.generator.studio import Studio, StudioTrust
 from primafacie.platform import sitter
 
 SIZE = 512
@@ -89,14 +96,18 @@ def test_a_foreign_landmark_file_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "mesh.tflite"
     file.write_bytes(b"not the one")
     with pytest.raises(EngineError, match="not the one that was registered"):
-        MeshLandmarker(file, "0" * 64)
+        Chosen(FACE_MESH, str(file), "0" * 64, "Apache-2.0").read()
 
 
-def test_a_registered_file_that_is_no_model_is_refused(tmp_path: Path) -> None:
-    file = tmp_path / "mesh.tflite"
-    file.write_bytes(bytes(2000))
+def test_a_registered_file_that_is_no_model_is_refused() -> None:
     with pytest.raises(EngineError):
-        MeshLandmarker(file, hashlib.sha256(bytes(2000)).hexdigest())
+        MeshLandmarker(bytes(2000), "Apache-2.0")
+
+
+@pytest.mark.parametrize("name", ["face-mesh", "dlib-81", "photo-warp"])
+def test_landmarks_are_found_by_what_is_known_and_nothing_else(name: str) -> None:
+    with pytest.raises(EngineError, match="landmarks are found by"):
+        landmarker(Chosen(name), b"")
 
 
 @pytest.mark.parametrize("angles", [(0, 0, 0), (15, 0, 0), (-20, 8, 5), (6, -12, -9)])
@@ -201,12 +212,14 @@ def constant_mesh_file(mesh: NDArray[np.float32]) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def mesh_landmarker(tmp_path_factory: pytest.TempPathFactory) -> MeshLandmarker:
+def mesh_landmarker() -> MeshLandmarker:
+    return MeshLandmarker(constant_mesh_file(upright()), "Apache-2.0")
+
+
+def upright() -> NDArray[np.float32]:
+    """A head in the middle of the network's square."""
     flat = head_template() * (8.0, 8.0, -8.0) + (96.0, 96.0, 0.0)
-    data = constant_mesh_file(flat.astype(np.float32))
-    file = tmp_path_factory.mktemp("mesh") / "mesh.tflite"
-    file.write_bytes(data)
-    return MeshLandmarker(file, hashlib.sha256(data).hexdigest())
+    return flat.astype(np.float32)
 
 
 @pytest.mark.parametrize("roll", [0.0, 25.0])
@@ -232,6 +245,26 @@ def test_a_mesh_file_is_read_and_its_points_come_back_in_the_picture(
 
 
 def test_a_mesh_file_says_what_it_is_in_the_report(mesh_landmarker: MeshLandmarker) -> None:
-    assert mesh_landmarker.info.name == "mesh.tflite"
-    assert len(mesh_landmarker.info.sha256) == 64
-    assert mesh_landmarker.info.licence.startswith("Apache-2.0")
+    assert mesh_landmarker.info.name == FACE_MESH
+    assert mesh_landmarker.info.sha256 == hashlib.sha256(constant_mesh_file(upright())).hexdigest()
+    assert mesh_landmarker.info.licence == "Apache-2.0"
+
+
+def test_the_box_of_the_studio_opens_a_registered_mesh(tmp_path: Path) -> None:
+    """And what the rules are told then names it, with its digest."""
+    file = tmp_path / "mesh.tflite"
+    file.write_bytes(constant_mesh_file(upright()))
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    ensemble = Ensemble(landmarks=Chosen(FACE_MESH, str(file), digest, "Apache-2.0"))
+    assert ensemble.identities == ("photo-warp", "speech-motion", f"face-mesh@{digest}")
+    assert Ensemble.from_json(ensemble.to_json()) == ensemble
+    assert Ensemble().identities == ("photo-warp", "speech-motion")
+    studio = Studio(StudioTrust((), (), "x", tmp_path / "ledger", ensemble), must_hold=False)
+    try:
+        assert studio.warm() in {"enforced", "partial", "none"}
+        file.write_bytes(b"another file")
+        studio.renew()
+        with pytest.raises(EngineError, match="not the one that was registered"):
+            studio.warm()
+    finally:
+        studio.close()

@@ -198,3 +198,19 @@ class TestProduction:
             pytest.raises(SettingsError, match="sandbox"),
         ):
             services._require_sandbox(Loose())  # type: ignore[arg-type]
+
+
+def test_the_landmarker_is_the_operators_choice_and_the_rules_hear_of_it(tmp_path: Path) -> None:
+    """dlib's file excludes commercial use; MediaPipe's takes its place, once a rule approves it."""
+    mesh = {"name": "face-mesh", "file": "mesh.tflite", "sha256": "a" * 64, "licence": "Apache-2.0"}
+    with Services.open(Settings(data_dir=tmp_path / "plain")) as services:
+        assert services.engines.identities == ("photo-warp", "speech-motion")
+    with Services.open(Settings(data_dir=tmp_path / "mesh", face_points=mesh)) as services:
+        assert services.engines.identities[-1] == f"face-mesh@{'a' * 64}"
+    with (
+        Services.open(
+            Settings(data_dir=tmp_path / "bare", face_points={**mesh, "licence": ""})
+        ) as s,
+        pytest.raises(SettingsError, match="licence"),
+    ):
+        _ = s.engines

@@ -14,7 +14,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from primafacie.generator.errors import EngineError
 from primafacie.generator.faces import FaceBox
+from primafacie.generator.info import Weights
+from primafacie.generator.landmarks import DlibLandmarker, Landmarks
+from primafacie.generator.registry import Chosen
 from primafacie.safeguards.errors import FaceError
 from primafacie.safeguards.face import (
     DENY,
@@ -259,3 +263,27 @@ def test_the_sandboxed_child_reads_the_named_weights_and_describes_a_drawn_face(
         assert plain is not None and np.allclose(seen.former[dlib.model], plain, atol=1e-5)
     finally:
         inspector.close()
+
+
+class Elsewhere:
+    """A landmarker that is wrong by half a face."""
+
+    info = Weights("elsewhere", "0" * 64, "ours")
+
+    def find(self, picture: Any, face: Any) -> Landmarks:
+        found = DlibLandmarker().find(picture, face)
+        return Landmarks(found.points + np.float32(face.width / 2))
+
+
+def test_a_photo_is_asked_of_the_landmarker_that_the_studio_uses() -> None:
+    photo = _scene().photos()[0]
+    assert identify(photo).problems == ()
+    assert any(
+        "cannot be measured" in one for one in identify(photo, None, (), Elsewhere()).problems
+    )
+
+
+def test_a_landmark_file_that_is_not_there_lets_nobody_look() -> None:
+    gone = Chosen("face-mesh", "/nowhere/mesh.tflite", "0" * 64, "Apache-2.0")
+    with pytest.raises(EngineError, match="cannot be read"):
+        Inspector(False, [MarkKeys.derive(b"k" * 32, 1)], landmarks=gone)
