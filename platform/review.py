@@ -15,6 +15,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from primafacie.audit.entry import Kind, Outcome
+from primafacie.audit.tables import log_index
 from primafacie.platform.accounts import Account
 from primafacie.platform.capture import DOCUMENTS, least_photos
 from primafacie.platform.challenge import Challenge
@@ -232,9 +233,22 @@ class Review(Recordings):
                 tx, row, _S.ACTIVE, Kind.CONSENT_ACTIVATED, actor.user_id,
                 out=Outcome.ALLOW, note=note, reviewer=actor.user_id,
                 facts=(("record_sha256", record.sha256), ("version", row.version),
-                       ("liveness", record.liveness), *found),
+                       ("liveness", record.liveness), *self._opened(tx, row, actor), *found),
             )  # fmt: skip
         return self.show(actor, consent_id)
+
+    def _opened(self, tx: sa.Connection, row: Any, actor: Account) -> tuple[tuple[str, int], ...]:
+        """Of the files beside this consent, how many the log saw this reviewer open: what stands
+        behind their word that they looked."""
+        log = self._journal.log
+        read = sa.select(log_index.c.seq).where(
+            log_index.c.kind == Kind.LOG_READ.value,
+            log_index.c.subject == (log.pseudonym(tx, row.subject_id, "subject") or "-"),
+            log_index.c.actor == (log.pseudonym(tx, actor.user_id, "actor") or "-"),
+        )
+        seen = {(log.payload(tx, seq) or {}).get("sha256") for seq in tx.execute(read).scalars()}
+        kept = {file.sha256 for file in self._files(tx, row.id)}
+        return ("opened", len(kept & seen)), ("files", len(kept))
 
     @staticmethod
     def _origin(row: Any, files: Sequence[Any], documents: Sequence[bytes]) -> str:

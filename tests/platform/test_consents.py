@@ -10,6 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from primafacie.audit import dsse
+from primafacie.audit.entry import Kind
 from primafacie.platform.errors import (
     AccessError,
     ConflictError,
@@ -243,6 +244,22 @@ class TestReview:
         consent_id, _ = house.captured()
         with pytest.raises(ConflictError):
             house.services.consents.attach(house.steward, consent_id, "id-check", b"a card")
+
+    def test_what_a_reviewer_opened_stands_beside_their_word(self, house: Any) -> None:
+        s = house.services.consents
+        consent_id, _ = house.captured()
+        s.enrol(consent_id, house.faces())
+        photos = s.show(house.reviewer, consent_id).photos
+        for photo in (photos[0], photos[1], photos[0]):
+            s.photo(house.reviewer, consent_id, photo.sha256)
+        s.photo(house.steward, consent_id, photos[2].sha256)  # somebody else's look
+        s.activate(house.reviewer, consent_id, watched=True)
+        with house.services.database.read() as tx:
+            log = house.services.log
+            leaves = [log.leaf(tx, i) for i in range(log.size(tx))]
+        (leaf,) = [leaf for leaf in leaves if leaf.kind is Kind.CONSENT_ACTIVATED]
+        files = len(photos) + len(s.evidence(house.reviewer, consent_id))
+        assert (leaf.fact("opened"), leaf.fact("files")) == (2, files)
 
     def test_looking_at_evidence_is_logged(self, house: Any) -> None:
         consent_id, _ = house.captured()
