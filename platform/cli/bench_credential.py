@@ -59,8 +59,9 @@ def _report(timings: Sequence[Timing]) -> str:
     return f"""# Signing and reading a credential
 
 Two shared cores, on which {os.getloadavg()[0]:.1f} processes ran or waited at the end (load average
-of a minute). Made by `{COMMAND} --out docs/benchmarks`, {rounds} rounds per size; each
-round hashes, signs and reads the same film, so that whatever else the machine does slows all three.
+of a minute); niceness {os.nice(0)}. Made by `{COMMAND} --out docs/benchmarks`, {rounds}
+rounds per size; each round hashes, signs and reads the same film, so that whatever else the machine
+does slows all three.
 
 Targets: the 95th percentile of signing with its check below 8 × SHA-256 of the file + 60 ms, and of
 reading below 2 × SHA-256 + 40 ms. SHA-256 is the median of the same rounds, so that a machine that

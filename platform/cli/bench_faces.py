@@ -166,7 +166,8 @@ def _report(
     lines += ["## Search among 100,000 templates", "",
               f"{speed['gallery']} ms of CPU (target: at most 100), plain distances "
               f"{speed['plain']} ms in the same run. Reading and opening the templates is not in "
-              "it: that happens once, and again only when a consent moves.", ""]  # fmt: skip
+              "it: that happens once, and in part again whenever a consent moves; "
+              "`docs/consent.md` says what it costs.", ""]  # fmt: skip
     return lines
 
 
