@@ -233,11 +233,11 @@ class Review(Recordings):
                 tx, row, _S.ACTIVE, Kind.CONSENT_ACTIVATED, actor.user_id,
                 out=Outcome.ALLOW, note=note, reviewer=actor.user_id,
                 facts=(("record_sha256", record.sha256), ("version", row.version),
-                       ("liveness", record.liveness), *self._opened(tx, row, actor), *found),
+                       ("liveness", record.liveness), *self._read_by(tx, row, actor), *found),
             )  # fmt: skip
         return self.show(actor, consent_id)
 
-    def _opened(self, tx: sa.Connection, row: Any, actor: Account) -> tuple[tuple[str, int], ...]:
+    def _read_by(self, tx: sa.Connection, row: Any, actor: Account) -> tuple[tuple[str, int], ...]:
         """Of the files beside this consent, how many the log saw this reviewer open: what stands
         behind their word that they looked."""
         log = self._journal.log

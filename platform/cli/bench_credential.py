@@ -81,7 +81,7 @@ opened in.
 
 Weak: a film of a few seconds is smaller than the smallest size here, so the fixed part decides.
 The films are noise, the largest a given length can be. The 95th percentile of a shared machine
-moves between runs by a third or more: where other work waits for the same cores, each question to
+moves between runs, up to twofold: where other work waits for the same cores, each question to
 the signer's process waits too, and the smallest film is the first to miss.
 """
 
