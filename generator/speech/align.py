@@ -39,11 +39,13 @@ _CHANGE_PENALTY: Final = -1.0
 _SHORTEST_FREE: Final = 3
 #: log-probability taken from every phone where nobody was heard to speak.
 _UNHEARD: Final = 2.0
-#: A frame louder than this (dB below the loud frames) is less likely silence than the network
-#: thinks: by so much log-probability a dB, and at most so much. Synthetic voices stop, people fade.
-_AUDIBLE: Final = -40.0
-_PER_DB: Final = 0.15
-_MOST_AUDIBLE: Final = 4.0
+#: A frame louder than this (dB below the loud frames) and by so much louder than the pauses is less
+#: likely silence than the network thinks: by so much log-probability a dB, and at most so much.
+#: Synthetic voices stop, people fade.
+_AUDIBLE: Final = -50.0
+_OVER_NOISE: Final = 10.0
+_PER_DB: Final = 0.3
+_MOST_AUDIBLE: Final = 8.0
 #: At most this many states are searched in each frame of a long text.
 _BAND: Final = 2400
 
@@ -101,10 +103,12 @@ def _chain(words: Sequence[Spelled]) -> _Chain:
     )  # fmt: skip
 
 
-def audible(log_post: Floats, loudness: Floats) -> Floats:
-    """log_post (T, 26) with silence made less likely where there is sound (mel.loudness, (T,))."""
+def audible(log_post: Floats, loudness: Floats, quiet: float) -> Floats:
+    """log_post (T, 26) with silence made less likely where there is sound (mel.loudness, (T,));
+    quiet: the loudness of pauses."""
     out = log_post.copy()
-    out[:, SIL] -= np.clip((loudness - _AUDIBLE) * _PER_DB, 0, _MOST_AUDIBLE)
+    least = max(_AUDIBLE, quiet + _OVER_NOISE)
+    out[:, SIL] -= np.clip((loudness - least) * _PER_DB, 0, _MOST_AUDIBLE)
     total = np.log(np.exp(out).sum(axis=1, keepdims=True))
     return np.asarray(out - total, np.float32)
 

@@ -1,6 +1,6 @@
 """Figures of the voice benchmark, drawn with matplotlib (extra `bench`) from synthetic voices only.
 
-Every picture is returned as PNG bytes with a small palette.
+Every picture is returned as PNG bytes, plots with a small palette, faces in full colour.
 """
 
 from __future__ import annotations
@@ -44,11 +44,13 @@ def _plt() -> Any:
     return pyplot
 
 
-def _png(figure: Any) -> bytes:
+def _png(figure: Any, colours: int | None = _COLOURS) -> bytes:
     raw = io.BytesIO()
     figure.savefig(raw, format="png", dpi=110, bbox_inches="tight")
     _plt().close(figure)
-    picture = Image.open(raw).convert("RGB").quantize(_COLOURS)
+    picture = Image.open(raw).convert("RGB")
+    if colours:
+        picture = picture.quantize(colours)
     out = io.BytesIO()
     picture.save(out, "PNG", optimize=True)
     return out.getvalue()
@@ -100,8 +102,9 @@ def noise(found: Findings) -> bytes:
             axis.invert_xaxis()
             axis.set_ylim(0, 1)
             axis.grid(alpha=0.3)
-    axes[0, 0].legend(fontsize=7)
     figure.tight_layout()
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), fontsize=7, ncols=4, loc="lower center",
+                  bbox_to_anchor=(0.5, 1.0))  # fmt: skip
     return _png(figure)
 
 
@@ -182,4 +185,4 @@ def talking(truth: Truth, frames: Sequence[Picture], fps: float, columns: int = 
                           bottom=False, labelbottom=False)  # fmt: skip
     figure.subplots_adjust(0.005, 0.03, 0.995, 0.97, hspace=0.06)
     figure.suptitle(f"{truth.language}: {truth.text}", fontsize=8, y=0.995)
-    return _png(figure)
+    return _png(figure, colours=None)

@@ -101,7 +101,9 @@ def hear(
     speech = vad.mask(segments, len(power))
     near = vad.mask(tuple(vad.Segment(a - _AROUND, b + _AROUND) for a, b in segments), len(power))
     loud = mel.loudness(power, near)
-    log_post = align.audible(net.log_posteriors(mel.normalised(power, near)), loud)
+    log_post = align.audible(
+        net.log_posteriors(mel.normalised(power, near)), loud, mel.quiet(loud, near)
+    )
     ear = _Ear(pcm16k, log_post, segments, speech)
     confidence, reading, notes = _along(ear, transcript, language)
     if reading is None and guess and segments and words.understood(language):

@@ -18,6 +18,8 @@ Mask = NDArray[np.bool_]
 RATE: Final = 16_000
 HOP: Final = 160
 BANDS: Final = 48
+#: Pauses are as loud as the quietest so many per cent of the frames; a held note has few of them.
+QUIET: Final = 1
 #: Feature frames a second.
 FRAME_RATE: Final = RATE / HOP
 _WINDOW: Final = 400
@@ -123,6 +125,11 @@ def loudness(mel_power: Floats, near: Mask | None = None) -> Floats:
         return np.asarray(level, np.float32)
     loud = float(np.percentile(_among(level, near), 98))
     return np.asarray(np.clip(level - loud, -60, 0), np.float32)
+
+
+def quiet(level: Floats, near: Mask | None = None) -> float:
+    """The loudness of pauses, noise included: what one frame in a hundred stays below."""
+    return float(np.percentile(_among(level, near), QUIET)) if len(level) else -60.0
 
 
 def _among(rows: NDArray[Any], near: Mask | None) -> NDArray[Any]:

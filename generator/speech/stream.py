@@ -103,6 +103,11 @@ class _Colour:
     def _floor(self) -> float:
         return self._peak.percentile(98) - 14
 
+    @property
+    def quiet(self) -> float:
+        """mel.quiet so far."""
+        return max(-60.0, self._power.percentile(mel.QUIET) - self._power.percentile(98))
+
     def loudness(self, log: Floats) -> Floats:
         loud = _decibels(log) - self._power.percentile(98)
         return np.asarray(np.clip(loud, -60, 0), np.float32)
@@ -235,8 +240,9 @@ class Listener:
         start = max(self._first, (again - net.BEHIND) // 2 * 2)
         log = self._log[start - self._first :]
         opinion = align.audible(
-            net.log_posteriors(self._colour.normalised(log), self._net), self._colour.loudness(log)
-        )
+            net.log_posteriors(self._colour.normalised(log), self._net),
+            self._colour.loudness(log), self._colour.quiet,
+        )  # fmt: skip
         keep = max(again, self._first)
         self._opinion = np.concatenate(
             (self._opinion[: keep - self._first], opinion[keep - start :])
@@ -264,7 +270,7 @@ class Listener:
         shape = self._shape(time, spans)
         self._touch(shape, spans)
         self._frame += 1
-        middle = int(time * FRAME_RATE)
+        middle = int(time * FRAME_RATE + 1e-6)
         return Moment(
             np.clip(shape, 0, 1), _phone_at(spans, time + visemes.LEAD),
             bool(self._speech(middle, middle + 1)[0]), self._watch.segments(),
@@ -311,5 +317,5 @@ class Listener:
 
 
 def _phone_at(spans: tuple[Span, ...], time: float) -> int:
-    frame = int(time * FRAME_RATE)
+    frame = int(time * FRAME_RATE + 1e-6)
     return next((s.phone for s in spans if s.start <= frame < s.end), SIL)

@@ -32,7 +32,7 @@ ON: Final = 0.5
 OFF: Final = 0.2
 SURE: Final = 0.9
 #: Speech is taken to begin this long before the network is sure, and to end this long after.
-PRE_ROLL: Final = 0.060
+PRE_ROLL: Final = 0.120
 HANG_OVER: Final = 0.120
 
 

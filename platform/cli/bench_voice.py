@@ -126,7 +126,8 @@ def report(
         "Accuracy: share of 10 ms frames whose viseme (of 15) is right; F1 its mean over visemes. "
         "p b m: closures found within 60 ms. Offset: median of found minus true onset. jaw, round: "
         "correlation of the tracks that the labels alone give. RTF: seconds of computing per "
-        "second of sound.",
+        "second of sound; live hearing is asked for lips 100 times a second, as often as there are "
+        "labels.",
         "",
     ]  # fmt: skip
     for heard in found.sets:
@@ -222,7 +223,7 @@ def targets(found: Findings, frames: tuple[float, float], without: Sequence[str]
     size = net.PATH.stat().st_size
     out.append(Target("weights ≤ 1 MB", f"{size / 1000:.0f} kB", size <= 1_000_000))
     out.append(Target("retraining ≤ 20 CPU minutes, within 2 points",
-                      "see generator/weights/MODEL_CARD.md", None))  # fmt: skip
+                      "not in this run: generator/weights/MODEL_CARD.md", None))  # fmt: skip
     ahead = LOOK_AHEAD * 1000
     out.append(Target("live: look-ahead ≤ 170 ms", f"{ahead:.0f} ms", ahead <= 170))
     out.append(Target("first frame ≤ 400 ms after the first sound",
@@ -298,7 +299,8 @@ _WEAKNESSES: Final = (
     "## Weak",
     "",
     "- From the sound alone one to three p, b or m in ten are missed on real speech, and of the "
-    "closures shown one in six to four in ten are none. With a text nearly all are right.",
+    "closures shown one in five to more than four in ten are none. Along a text that is believed "
+    "nearly all are right.",
     "- A telephone's band (8 kHz) is shown and may be set aside: it lacks all above 3.4 kHz, "
     "where s, f and th differ, while the sound a face is made from comes from a microphone or a "
     "studio file, which has it.",

@@ -92,12 +92,14 @@ def test_a_minute_of_silence_around_a_sentence_changes_nothing_in_it() -> None:
     assert abs(amid.confidence - alone.confidence) < 0.05
 
 
-def test_what_sounds_is_no_silence() -> None:
+def test_what_sounds_above_the_noise_is_no_silence() -> None:
     count = len(phones.CLASSES)
     even = np.full((2, count), -np.log(count), np.float32)
-    heard = np.exp(align.audible(even, np.array([0.0, -55.0], np.float32)))
+    level = np.array([-10.0, -55.0], np.float32)
+    heard = np.exp(align.audible(even, level, quiet=-60.0))
     assert heard[0, phones.SIL] < 0.1 * heard[1, phones.SIL]
     assert np.allclose(heard.sum(1), 1) and np.allclose(heard[1], 1 / count)
+    assert np.allclose(align.audible(even, level, quiet=-12.0), even, atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", sorted(nonspeech(0.1)))

@@ -5,13 +5,23 @@ from __future__ import annotations
 import wave
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from primafacie.generator import espeak
 from primafacie.generator.errors import VoiceError
-from primafacie.generator.speech import benchmark, hearing, phones, truth, vad, words
+from primafacie.generator.speech import (
+    benchmark,
+    hearing,
+    phones,
+    stream,
+    truth,
+    vad,
+    visemes,
+    words,
+)
 from primafacie.generator.speech.truth import LABELS, OURSELVES, SPHINX, synthetic
 from primafacie.generator.voice import RATE, from_pcm
 
@@ -211,3 +221,35 @@ def test_live_hearing_is_scored_close_to_the_whole_clip():
     whole = benchmark.score("one", [clip], "alone", benchmark.METHODS[benchmark.ALONE])
     assert live.accuracy > whole.accuracy - 0.06
     assert abs(live.offset) <= 20
+
+
+def test_a_listener_who_is_always_right_scores_one(monkeypatch):
+    clip = synthetic()[0]
+
+    class Knowing:
+        """Says the true phone of the time a frame is for, or of `late` seconds before it."""
+
+        late = 0.0
+
+        def __init__(self, fps: float) -> None:
+            self._fps, self._frame = fps, 0
+
+        def due(self) -> int:
+            return int(self._frame / self._fps * RATE)
+
+        def hear(self, pcm: object) -> None: ...
+
+        def end(self) -> None: ...
+
+        def moment(self) -> SimpleNamespace:
+            time = self._frame / self._fps - self.late
+            self._frame += 1
+            return SimpleNamespace(phone=stream._phone_at(clip.spans, time + visemes.LEAD))
+
+    monkeypatch.setattr(benchmark, "Listener", Knowing)
+    right = benchmark.score("one", [clip], "live", benchmark.METHODS[benchmark.LIVE])
+    # What is spoken in the first 40 ms is shown before the clip begins.
+    assert right.accuracy > 0.99 and right.recall == right.precision == 1 and not right.offset
+    monkeypatch.setattr(Knowing, "late", 0.05)
+    late = benchmark.score("one", [clip], "live", benchmark.METHODS[benchmark.LIVE])
+    assert late.accuracy < 0.75 and late.offset == 50
