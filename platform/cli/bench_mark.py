@@ -1,8 +1,9 @@
 """primafacie bench mark: what the watermark survives, costs and allows, beside other marks.
 
 Each part writes its figures into mark.json as soon as it has them, with the run it belongs to: a
-digest of the code that lays and reads, and of the attacks. One command makes everything, and after
-an interruption it goes on where it stopped: parts of the same run are not measured again.
+digest of the code that it tries, of the attacks, and of what judges. One command makes everything,
+and after an interruption it goes on where it stopped: what was measured with the same code is not
+measured again, and the report names what was measured with other code.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ Tell = Callable[[str], object]
               help="The attack table: Python, which is run.")  # fmt: skip
 @click.option("--part", "parts", multiple=True,
               help="Measure this part alone, also if it was measured before; more than one may "
-              "be named. Without: all that this run lacks, some forty minutes.")  # fmt: skip
+              "be named. Without: all whose code is another now, up to two hours.")  # fmt: skip
 @click.option("--report-only", is_flag=True, help="Measure nothing; write the report anew.")
 @answer.json_option
 def mark(
@@ -54,25 +55,31 @@ def mark(
     path = out / FIGURES
     figures: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.exists() else {}
     tell: Tell = (lambda line: None) if as_json else click.echo
-    run = run_of(attacks)
-    lacking = [name for name in PARTS if figures.get(name, {}).get("run") != run]
-    for name in () if report_only else parts or lacking:
+    for name in () if report_only else parts or _stale(figures, attacks):
         tell(f"{name} ...")
-        figures[name] = {"run": run, "found": PARTS[name](attacks, tell)}
+        figures[name] = {"run": run_of(name, attacks), "found": PARTS[name](attacks, tell)}
         path.write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
-    drawn = mark_report.write(figures, out / REPORT, runpy.run_path(str(attacks)))
+    known = {name: figures[name] for name in PARTS if name in figures}
+    older = [name for name in _stale(figures, attacks) if name in figures]
+    drawn = mark_report.write(known, older, out / REPORT, runpy.run_path(str(attacks)))
     answer.say(as_json, {"figures": figures, "report": out / REPORT}, *drawn, str(out / REPORT))
 
 
-def run_of(attacks: Path) -> str:
-    """The run that a measurement made now belongs to: what lays, reads, hurts and judges."""
+def run_of(part: str, attacks: Path) -> str:
+    """The run that a measurement of `part` made now belongs to: what it lays, reads, hurts and
+    judges with."""
     from primafacie.safeguards import provenance
 
     folder = Path(provenance.__path__[0])
     digest = hashlib.sha256()
-    for path in (*(folder / name for name in MEASURED), attacks):
+    for path in (*(folder / name for name in MEASURED[part]), attacks):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
+
+
+def _stale(figures: dict[str, Any], attacks: Path) -> list[str]:
+    """The parts never measured, or measured with other code than today's."""
+    return [name for name in PARTS if figures.get(name, {}).get("run") != run_of(name, attacks)]
 
 
 def _hosts(table: dict[str, Any]) -> dict[str, Any]:
@@ -176,20 +183,27 @@ def _forging(attacks: Path, tell: Tell) -> dict[str, Any]:
     }
 
 
-def _chance(attacks: Path, tell: Tell) -> dict[str, Any]:
+def _chance(what: str, count: int) -> Callable[[Path, Tell], dict[str, Any]]:
+    """So many trials of one kind on what carries no mark."""
+
+    def part(attacks: Path, tell: Tell) -> dict[str, Any]:
+        from primafacie.safeguards.provenance import chance
+
+        def told(done: int, count: int) -> None:
+            if done % 500 == 0:
+                tell(f"{done} of {count}")
+
+        trials = {"pictures": chance.try_pictures, "sounds": chance.try_sounds,
+                  "searches": chance.try_searches}  # fmt: skip
+        return {"trials": [asdict(trials[what](count, told))]}
+
+    return part
+
+
+def _short_tags(attacks: Path, tell: Tell) -> dict[str, Any]:
     from primafacie.safeguards.provenance import chance
 
-    def told(done: int, count: int) -> None:
-        if done % 1000 == 0:
-            tell(f"{done} of {count}")
-
-    trials = (
-        chance.try_pictures(10_000, told),
-        chance.try_sounds(1_000, told),
-        chance.try_searches(1_000, told),
-    )
-    tags = chance.try_short_tags(600)
-    return {"trials": [asdict(one) for one in trials], "short_tags": [asdict(one) for one in tags]}
+    return {"short_tags": [asdict(one) for one in chance.try_short_tags(600)]}
 
 
 def _plain(report: Any) -> dict[str, Any]:
@@ -200,21 +214,36 @@ def _plain(report: Any) -> dict[str, Any]:
 COPIES: Final = ("none", "scale_50", "crop_10", "flip_sideways", "brighter_30", "frame_jpeg_50",
                  "letterbox_640x360", "aspect_4_3")  # fmt: skip
 FRAMES: Final = 50
-#: What lays, reads and judges: a change to any of these begins a new run.
-MEASURED: Final = (
-    "benchmark.py", "chance.py", "cost.py", "fingerprint.py", "forging.py", "lattice_pattern.py",
-    "lattice_search.py", "mark_keys.py", "payload.py", "reencode.py", "residual.py",
-    "schemes/lattice.py", "schemes/lattice_sound.py", "schemes/stable_signs.py",
-    "sound_benchmark.py", "spectrum.py", "watermark.py",
-)  # fmt: skip
+HOSTS: Final = ("portrait", "cat", "cartoon")
 PRESETS: Final[tuple[Preset, ...]] = ("robust", "standard")
 METHODS: Final[tuple[Method, ...]] = ("dwtDct", "dwtDctSvd", "rivaGan")
+SUITES: Final = tuple((preset, clip) for preset in PRESETS for clip in HOSTS)
 PARTS: Final[dict[str, Callable[[Path, Tell], Any]]] = {
-    **{f"{preset}-{clip}": _suite(clip, preset)
-       for preset in PRESETS for clip in ("portrait", "cat", "cartoon")},
+    **{f"{preset}-{clip}": _suite(clip, preset) for preset, clip in SUITES},
     "cost": _cost,
     "sound": _sound,
     "forging": _forging,
-    "chance": _chance,
+    "chance-pictures": _chance("pictures", 10_000),
+    "chance-searches": _chance("searches", 5_000),
+    "chance-sounds": _chance("sounds", 1_000),
+    "chance-tags": _short_tags,
     **{method: _baseline(method) for method in METHODS},
-}  # fmt: skip
+}
+_BOTH: Final = ("mark_keys.py", "payload.py", "reading.py", "watermark.py")
+_PICTURE: Final = (*_BOTH, "lattice_pattern.py", "lattice_search.py", "reencode.py", "residual.py",
+                   "schemes/lattice.py", "spectrum.py")  # fmt: skip
+_SOUND: Final = (*_BOTH, "reencode.py", "schemes/lattice_sound.py")
+_BASELINES: Final = ("benchmark.py", "cost.py", "mark_keys.py", "reencode.py", "residual.py",
+                     "schemes/stable_signs.py")  # fmt: skip
+#: What each part lays, reads and judges with: a change to any of these files makes it old.
+MEASURED: Final[dict[str, tuple[str, ...]]] = {
+    **{f"{preset}-{clip}": (*_PICTURE, "benchmark.py", "cost.py") for preset, clip in SUITES},
+    "cost": (*_PICTURE, "cost.py", "schemes/stable_signs.py"),
+    "sound": (*_SOUND, "cost.py", "sound_benchmark.py"),
+    "forging": (*_PICTURE, "cost.py", "fingerprint.py", "forging.py"),
+    "chance-pictures": (*_PICTURE, "chance.py"),
+    "chance-searches": (*_PICTURE, "chance.py"),
+    "chance-sounds": (*_SOUND, "chance.py"),
+    "chance-tags": (*_PICTURE, "chance.py"),
+    **dict.fromkeys(METHODS, _BASELINES),
+}

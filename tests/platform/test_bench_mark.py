@@ -19,13 +19,11 @@ FIGURES = {
             {"method": "ours", "psnr_db": 44.0, "ssim": 0.99, "read": {"none": 1.0, "x": 0.0}},
         ],
     },
-    "chance": {
+    "chance-pictures": {
         "trials": [{"what": "pictures", "count": 9, "present": 0, "read": 1, "highest_z": 4.0}],
-        "short_tags": [],
     },
     "dwtDct": {"method": "dwtDct", "psnr_db": 37.0, "ssim": 0.98, "read": {"none": 1, "x": 0.5}},
 }
-PARTS = {name: {"run": "a", "found": found} for name, found in FIGURES.items()}
 ATTACKS = ROOT / "tests" / "robustness" / "attacks.py"
 
 
@@ -39,7 +37,11 @@ def test_a_missed_target_is_told_as_missed() -> None:
 def test_the_report_is_written_from_the_figures(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    parts = {**PARTS, "dwtDct": {**PARTS["dwtDct"], "run": "b"}}
+    parts = {
+        name: {"run": bench_mark.run_of(name, ATTACKS), "found": found}
+        for name, found in FIGURES.items()
+    }
+    parts["dwtDct"]["run"] = "older"
     (tmp_path / "mark.json").write_text(json.dumps(parts), "utf-8")
     assert cli.main(["bench", "mark", "--report-only", "--out", str(tmp_path), "--attacks",
                      str(ATTACKS), "--json"]) == 0  # fmt: skip
@@ -47,7 +49,7 @@ def test_the_report_is_written_from_the_figures(
     assert "| none | exact | exact |" in text
     assert "| x | - | 0.50 |" in text
     assert "## Sound" not in text
-    assert "Of an earlier run**, with older code: dwtDct." in text
+    assert "Measured with older code**: dwtDct;" in text
     assert (tmp_path / "mark-differences.png").stat().st_size < 250_000
     assert json.loads(capsys.readouterr().out)["figures"] == parts
 
@@ -61,16 +63,25 @@ def test_an_interrupted_run_goes_on_where_it_stopped(
         return lambda attacks, tell: measured.append(name) or FIGURES[name]
 
     monkeypatch.setattr(bench_mark, "PARTS", {name: part(name) for name in FIGURES})
-    monkeypatch.setattr(mark_report, "write", lambda figures, path, table: [])
-    run = bench_mark.run_of(ATTACKS)
-    done = {"chance": {"run": run, "found": {}}, "dwtDct": {"run": "older", "found": {}}}
+    monkeypatch.setattr(mark_report, "write", lambda figures, older, path, table: [])
+    runs = {name: bench_mark.run_of(name, ATTACKS) for name in FIGURES}
+    done = {name: {"run": runs[name], "found": {}} for name in FIGURES}
+    done["dwtDct"]["run"] = "older"
+    del done["robust-portrait"]
     (tmp_path / "mark.json").write_text(json.dumps(done), "utf-8")
     arguments = ["bench", "mark", "--out", str(tmp_path), "--attacks", str(ATTACKS), "--json"]
     assert cli.main(arguments) == 0
     assert measured == ["robust-portrait", "dwtDct"]
     kept = json.loads((tmp_path / "mark.json").read_text("utf-8"))
-    assert {part["run"] for part in kept.values()} == {run}
-    assert cli.main([*arguments, "--part", "chance"]) == 0
-    assert measured[2:] == ["chance"]
+    assert {name: part["run"] for name, part in kept.items()} == runs
+    assert cli.main([*arguments, "--part", "chance-pictures"]) == 0
+    assert measured[2:] == ["chance-pictures"]
     assert cli.main([*arguments, "--part", "nothing"]) != 0
     capsys.readouterr()
+
+
+def test_every_part_knows_the_code_it_measures() -> None:
+    assert set(bench_mark.MEASURED) == set(bench_mark.PARTS)
+    runs = {name: bench_mark.run_of(name, ATTACKS) for name in bench_mark.PARTS}
+    assert runs["robust-cat"] == runs["standard-cat"]
+    assert len({runs["robust-cat"], runs["sound"], runs["dwtDct"], runs["chance-tags"]}) == 4
