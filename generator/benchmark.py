@@ -45,7 +45,7 @@ _SAMPLE_EVERY: Final = 10
 _QUIET: Final = (0.3, 0.9)
 #: Mouth width in eye distances on an average face, to speak of both in one unit.
 _MOUTH: Final = 0.78
-_THUMBNAIL: Final = 176
+_THUMBNAIL: Final = 256
 #: Seconds of speech on which head and blinks are judged: in one sentence a head has hardly left the
 #: photo's pose before it comes back, and blinks twice.
 MONOLOGUE: Final = 40

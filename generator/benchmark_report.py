@@ -17,6 +17,8 @@ from primafacie.generator.errors import EngineError
 
 Picture = NDArray[np.uint8]
 
+#: Bytes of a contact sheet.
+_MOST: Final = 2_000_000
 MOMENTS: Final = ("half open", "widest", "eyes", "turned", "worst")
 
 
@@ -141,9 +143,18 @@ def _worst(faces: Sequence[Face]) -> Picture:
 
 
 def _save(picture: Picture, path: Path) -> None:
+    """In all its colours: a palette would draw bands on skin that no frame has. Smaller, if need
+    be, so that the file stays within _MOST bytes."""
     from PIL import Image
 
-    Image.fromarray(picture).save(path, optimize=True)
+    full = Image.fromarray(picture)
+    share = 1.0
+    while True:
+        size = (round(share * full.width), round(share * full.height))
+        full.resize(size, Image.Resampling.LANCZOS).save(path, optimize=True)
+        if path.stat().st_size <= _MOST:
+            return
+        share *= 0.9
 
 
 def _plots(report: FaceReport, path: Path) -> None:

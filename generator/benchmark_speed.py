@@ -162,7 +162,7 @@ def live(sitting: Sitting, said: Utterance, other: Utterance, size: int) -> Iter
 
 def long_run(
     sitting: Sitting, minutes: int, size: int, report: Callable[[str], None]
-) -> list[str]:  # fmt: skip
+) -> Iterator[str]:  # fmt: skip
     """One long clip, drawn whole: does it blur, drift, repeat itself or fill the memory?"""
     text = " ".join(text for language, text, _ in SENTENCES if language == LONG)
     piece = espeak.speak(text, LONG, "", 155)
@@ -186,14 +186,16 @@ def long_run(
     sharp, third = [r.sharpness for r in seen], len(seen) // 3
     apart = [float(np.linalg.norm(r.descriptor - seen[0].descriptor)) for r in seen]
     ratio = float(np.median(sharp[-third:]) / np.median(sharp[:third]))
-    return [
+    yield (
         f"{minutes} minutes, {len(track)} frames: sharpness of the last third over the first "
-        f"{ratio:.3f} (target >= .99: {'reached' if ratio >= 0.99 else 'not reached'})",
+        f"{ratio:.3f} (target >= .99: {'reached' if ratio >= 0.99 else 'not reached'})"
+    )
+    yield (
         f"{minutes} minutes: distance to the source, first third {np.mean(apart[:third]):.3f}, "
         f"last third {np.mean(apart[-third:]):.3f}; memory grew by {(late - early) / 1024:.0f} MB "
-        "after the first tenth",
-        *_moved(track, minutes),
-    ]
+        "after the first tenth"
+    )
+    yield from _moved(track, minutes)
 
 
 def _moved(track: MotionTrack, minutes: int) -> Iterator[str]:

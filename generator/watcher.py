@@ -34,6 +34,10 @@ _MIDDLE: Final = (220.0, 150.0)
 _SIZE: Final = (440, 460)
 #: Lips further apart than this in the source, in eye distances, cannot be measured by strips.
 _TOUCHING: Final = 0.06
+#: Pixels of the upright face, two to a millimetre, by which each strip may have moved: up, down.
+#: The upper lip hangs on the skull and comes down by three or four millimetres at most; looked for
+#: further down, teeth or the lower lip are taken for it, and an open mouth for a shut one.
+_UPPER, _LOWER = (-30, 8), (-14, 54)
 #: Below this likeness to the open eye of the source, it is shut.
 SHUT: Final = 0.60
 
@@ -157,8 +161,8 @@ class _Strips:
 
     def distance(self, grey: Picture) -> float:
         """Pixels of the upright face by which the two strips lie further apart than at rest."""
-        above = self._find(grey, self._above, self._line - 30, -30, 14)
-        below = self._find(grey, self._below, self._line + 1, -14, 54)
+        above = self._find(grey, self._above, self._line - 30, *_UPPER)
+        below = self._find(grey, self._below, self._line + 1, *_LOWER)
         return below - above
 
     def _find(self, grey: Picture, strip: Picture, at: int, least: int, most: int) -> float:

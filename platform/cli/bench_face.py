@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,20 +54,26 @@ def face(
     sittings = list(_pictures(portraits)) if portraits else list(_drawn())
     said = benchmark.recorded(voices) if voices else benchmark.spoken()
     report = benchmark.run(sittings, said, tell, size, each)
+    command = "primafacie bench face --out DIR" + (f" --long {minutes}" if minutes else "")
+    command += f" --device {device}" if device else ""
     first, one, other = sittings[0], said[0], said[1 % len(said)]
-    asked = [line for sitting in sittings for line in conditions(sitting, size)]
-    speed = list(benchmark_speed.speed(first, one, size))
-    speed += benchmark_speed.live(first, one, other, size)
-    speed += _road(tell)
+    asked: list[str] = []
+    speed: list[str] = []
+    parts: list[tuple[list[str], Iterable[str]]] = [
+        (asked, (line for sitting in sittings for line in conditions(sitting, size))),
+        (speed, benchmark_speed.speed(first, one, size)),
+        (speed, benchmark_speed.live(first, one, other, size)),
+        (speed, _road(tell)),
+    ]
     if device:
-        speed += benchmark_speed.on_device(first, one, size, device)
-        speed += _on_device(first, one, size, device)
+        parts.append((speed, benchmark_speed.on_device(first, one, size, device)))
+        parts.append((speed, _on_device(first, one, size, device)))
     if minutes:
-        speed += benchmark_speed.long_run(first, minutes, size, tell)
-    if out is not None:
-        command = "primafacie bench face --out DIR" + (f" --long {minutes}" if minutes else "")
-        command += f" --device {device}" if device else ""
-        tell(str(benchmark_report.write(report, out, command, asked, speed)))
+        parts.append((speed, benchmark_speed.long_run(first, minutes, size, tell)))
+    for found, part in [(asked, ()), *parts]:  # what was measured is kept, whatever comes later
+        found += part
+        if out is not None:
+            benchmark_report.write(report, out, command, asked, speed)
     lines = [f"{x.number} {x.name}: {x.value:.3g} {x.unit}, target {x.target}, {x.portraits} of "
              f"{x.of} portraits{'' if x.reached else ' NOT REACHED'}; {x.control_name} "
              f"{x.control:.3g}{'' if x.control_red else ' CONTROL PASSES'}"

@@ -180,7 +180,7 @@ def test_benchmarks_make_nothing_where_there_is_no_source_checkout(
         lambda: next(benchmark_speed.speed(None, None, 512)),
         lambda: next(benchmark_speed.on_device(None, None, 512, "cpu")),
         lambda: next(benchmark_speed.live(None, None, None, 512)),
-        lambda: benchmark_speed.long_run(None, 1, 512, print),
+        lambda: next(benchmark_speed.long_run(None, 1, 512, print)),
         lambda: spoken.first_frame(b"", None),
         lambda: spoken.spoken(b"", None, 0, 1, 1),
         lambda: conformance._admit(None),

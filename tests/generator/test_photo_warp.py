@@ -262,6 +262,7 @@ EXTREMES: tuple[Row, ...] = (
         (MAX_YAW, 0, 0, 0, 0, 1), (-MAX_YAW, 0, 0, 0, 0, 1), (0, MAX_PITCH, 0, 0, 0, 1),
         (0, -MAX_PITCH, 0, 0, 0, 1), (0, 0, MAX_ROLL, 0, 0, 1), (0, 0, -MAX_ROLL, 0, 0, 1),
         (14, 9, 7, 0.05, 0.05, 1.05), (-14, -9, -7, -0.05, -0.05, 0.95),
+        (0, 0, 0, 0, 0, 0.8),
     )),
     {"jawOpen": 1.0}, {"mouthPucker": 1.0}, {"mouthFunnel": 1.0}, both("mouthSmile", 1.0),
     both("mouthStretch", 1.0), both("eyeBlink", 1.0), {"jawOpen": 0.6, "mouthClose": 1.0},

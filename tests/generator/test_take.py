@@ -195,6 +195,41 @@ def test_the_report_tells_missed_portraits_and_useless_rows() -> None:
     assert "- asked" in text and "- fast" in text
 
 
+def test_an_open_mouth_whose_teeth_gleam_like_its_lip_is_not_read_as_shut() -> None:
+    """Teeth above the dark must not be taken for the upper lip, where it cannot be."""
+    from primafacie.generator.watcher import _Strips
+
+    grain = np.random.default_rng(3).normal(0, 3, (460, 440))
+    points = np.zeros((68, 2))
+    points[48], points[54], points[62], points[66] = (160, 280), (280, 280), (220, 280), (220, 280)
+
+    def mouth(gap: int) -> np.ndarray:
+        def band(at: float, level: float, half: float = 4.0) -> np.ndarray:
+            return level * np.exp(-(((np.arange(460.0)[:, None] - at) / half) ** 2))
+
+        face = 120 + band(271, 30 if gap else 50) + band(289 + gap, 60) + band(280 + gap, -70, 2)
+        if gap:
+            face = face + band(271 + gap, 60)
+        return np.asarray(np.clip(face + grain, 0, 255), np.uint8)
+
+    strips = _Strips(mouth(0), points)
+    for gap in (0, 13, 14, 20):
+        assert abs(strips.distance(mouth(gap)) - gap) < 1.5, gap
+
+
+def test_contact_sheets_keep_their_colours_and_a_bounded_size(tmp_path: Path) -> None:
+    from PIL import Image
+
+    from primafacie.generator import benchmark_report
+
+    noise = np.random.default_rng(0).integers(0, 256, (860, 860, 3), np.uint8)
+    for side in (860, 60):
+        benchmark_report._save(noise[:side, :side], tmp_path / "sheet.png")
+        with Image.open(tmp_path / "sheet.png") as sheet:
+            assert sheet.mode == "RGB" and (sheet.width == side) == (side == 60)
+        assert (tmp_path / "sheet.png").stat().st_size <= 2_000_000
+
+
 @pytest.mark.slow
 def test_the_benchmark_runs_and_shows_pictures_of_drawn_portraits_alone() -> None:
     from primafacie.platform import sitter

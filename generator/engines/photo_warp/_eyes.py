@@ -346,8 +346,12 @@ def _draw_lid(
     own = _read_patch(paint, paint.raw, e, np.maximum(rim, crease))
     # A rim is not brighter than its lid: what is, is the eye's own white or a lamp in it.
     own = np.minimum(own, 1.10 * patch)
+    lash = _along(paint.lash, along)
+    # Below its rim the photo shows the eye, and a shut lid must not.
+    past = step(w - lid, -0.03, 0.03) * float(step(eye.closure, 0.5, 0.9))
+    rim_tone = own + past[..., None] * (lash - own)
     carried = step((rim - crease) / tall, 0.05, 0.75)
-    patch = patch + carried[..., None] * (own - patch)
+    patch = patch + carried[..., None] * (rim_tone - patch)
     # It must hide the photo's own lashes where the skin carried them, and fades out above.
     # Lashes are longest towards the outer corner; they go down with a lid that shuts.
     outer = step(e if shape.left else -e, 0.35, 0.95)
@@ -364,7 +368,6 @@ def _draw_lid(
     thick = 0.040 * (1.0 - 0.4 * np.abs(e))
     line = bell((w - lid - 0.5 * below) / np.maximum(thick, 0.6 * paint.pixel), 1.0)
     line = line * 0.45 * (1.0 - step(np.abs(e), 0.92, 1.10)) * float(step(eye.closure, 0.3, 0.8))
-    lash = _along(paint.lash, along)
     return np.asarray(out * (1 - line[..., None]) + lash * line[..., None], np.float32)
 
 

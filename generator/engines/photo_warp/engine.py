@@ -65,7 +65,7 @@ _INFO: Final = EngineInfo(
 )
 #: Head travel that one photo bears, in face widths, and scale.
 _MAX_SHIFT: Final = 0.15
-_SCALES: Final = (0.85, 1.2)
+_SCALES: Final = (0.8, 1.2)
 #: Frames that the reference sampler takes at once.
 _BATCH: Final = 8
 
