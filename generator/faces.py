@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from types import ModuleType
 from typing import Any, Final
 
 import numpy as np
@@ -72,8 +76,33 @@ def find_faces(picture: NDArray[np.uint8]) -> tuple[FaceBox, ...]:
     return tuple(sorted(found, key=lambda face: -face.area))
 
 
+@contextlib.contextmanager
+def _without_compiler() -> Iterator[None]:
+    """Keeps torchvision from loading torch's compiler while it is imported.
+
+    It asks the compiler one question there, about an operator that MTCNN never calls (roi_align:
+    may it be compiled on this device?), and loading a compiler for that takes as long as all the
+    rest of a child's start. Here the answer is no. Whoever needs the compiler later gets the real
+    one.
+    """
+    if not {"torch._dynamo", "torchvision"}.isdisjoint(sys.modules):
+        yield
+        return
+    package, asked = ModuleType("torch._dynamo"), ModuleType("torch._dynamo.utils")
+    asked.is_compile_supported = lambda _device: False  # type: ignore[attr-defined]
+    stand_in = {package.__name__: package, asked.__name__: asked}
+    sys.modules.update(stand_in)
+    try:
+        yield
+    finally:
+        for name, module in stand_in.items():
+            if sys.modules.get(name) is module:
+                del sys.modules[name]
+
+
 @lru_cache(maxsize=1)
 def _detector() -> Any:
-    from facenet_pytorch import MTCNN
+    with _without_compiler():
+        from facenet_pytorch import MTCNN
 
     return MTCNN(keep_all=True, device="cpu", min_face_size=_SMALLEST_FACE)

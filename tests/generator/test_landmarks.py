@@ -268,3 +268,14 @@ def test_the_box_of_the_studio_opens_a_registered_mesh(tmp_path: Path) -> None:
             studio.warm()
     finally:
         studio.close()
+
+
+def test_looking_for_faces_does_not_load_a_compiler_and_leaves_the_real_one_to_be_had() -> None:
+    """It would double the start of every child."""
+    code = (
+        "import sys, numpy as np; from primafacie.generator.faces import find_faces;"
+        "assert find_faces(np.zeros((64, 64, 3), np.uint8)) == ();"
+        "assert not [m for m in sys.modules if m.startswith('torch._dynamo')];"
+        "import torch, torch._dynamo.utils as real; assert real.__file__"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)

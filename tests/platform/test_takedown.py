@@ -61,7 +61,7 @@ class TestAStrangerAsks:
         assert filed.asset == f"{77:014x}" and filed.found_by == "file"
         with pytest.raises(AccessError):
             deliver(house, film)
-        assert house.services.assets.status(77).revoked
+        assert house.services.assets.by_asset_number(77).revoked_at
         assert {"takedown.received", "output.quarantined"} <= set(house.kinds)
 
     def test_a_copy_is_found_by_its_mark(

@@ -273,7 +273,7 @@ class TestWhatFollows:
         record = house.services.assets.by_asset_number(99)
         then = house.watch() - timedelta(days=400)
         assert f"withdrawn their consent on {then.day} {then:%B %Y}" in _revoked_sentence(record)
-        assert house.services.assets.status(99).revoked
+        assert house.services.assets.by_asset_number(99).revoked_at
 
     def test_the_receipt_says_so_and_verifies(self, house: Any, given: Any) -> None:
         _, token = given
