@@ -10,13 +10,11 @@ from __future__ import annotations
 
 import http.client
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Final
-from urllib.parse import urlsplit
 
 import structlog
 from cryptography import x509
@@ -27,6 +25,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
 
+from primafacie.platform import asking
 from primafacie.platform.clock import Clock
 from primafacie.safeguards.errors import RevocationError
 
@@ -197,22 +196,10 @@ def _address(certificate: x509.Certificate) -> str:
 
 
 def _post(url: str, body: bytes) -> bytes:
-    """Its answer. Nothing is followed. Raises OSError or HTTPException."""
-    parts = urlsplit(url)
-    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    over = time.monotonic() + DEADLINE
-    connection = kind(parts.netloc, timeout=DEADLINE)
-    try:
-        headers = {"Content-Type": "application/ocsp-request"}
-        connection.request("POST", parts.path or "/", body, headers)
-        reply = connection.getresponse()
-        if reply.status != 200:
-            raise http.client.HTTPException(f"it answers {reply.status}")
-        got = b""
-        while part := reply.read1(LONGEST):
-            got += part
-            if len(got) > LONGEST or time.monotonic() > over:
-                raise TimeoutError("too long an answer")
-        return got
-    finally:
-        connection.close()
+    """Its answer. Raises OSError or HTTPException."""
+    status, answer = asking.post(
+        url, body, "application/ocsp-request", deadline=DEADLINE, longest=LONGEST
+    )
+    if status != 200:
+        raise http.client.HTTPException(f"it answers {status}")
+    return answer

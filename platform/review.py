@@ -374,15 +374,18 @@ class Review(Recordings):
 
     def listed(self, actor: Account, state: str | None = None) -> tuple[ConsentView, ...]:
         """Consents, newest first: all for the house, those that name them for researchers. One
-        whose signed record does not open is left out: see `broken`."""
+        whose signed record does not open is left out: see `surveyed`."""
         views = self._views(state)
         return tuple(v for v in views if isinstance(v, ConsentView) and self._may_see(actor, v))
 
-    def broken(self, actor: Account) -> tuple[str, ...]:
-        """The ids of consents whose rows are not what was signed or logged. Nothing is made of
-        them; `audit verify` says what is wrong."""
+    def surveyed(self, actor: Account) -> tuple[tuple[ConsentView, ...], tuple[str, ...]]:
+        """For the house: every consent that opens, newest first, and the ids of those whose rows
+        are not what was signed or logged. Nothing is made of them; `audit verify` says what is
+        wrong."""
         actor.require(*_READERS)
-        return tuple(found for found in self._views(None) if isinstance(found, str))
+        found = self._views(None)
+        sound = tuple(one for one in found if isinstance(one, ConsentView))
+        return sound, tuple(one for one in found if isinstance(one, str))
 
     def _views(self, state: str | None) -> list[ConsentView | str]:
         """Every consent, or in place of one that does not open its id."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import http.client
 import re
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -25,6 +24,7 @@ from primafacie.audit.note import open_note, parse_vkey
 from primafacie.audit.store import Tx, cosigned, last_checkpoint
 from primafacie.audit.tables import log_index
 from primafacie.audit.witness import write_request
+from primafacie.platform import asking
 from primafacie.platform.errors import UnavailableError
 from primafacie.platform.journal import SYSTEM, Journal
 from primafacie.platform.settings import WitnessSetting
@@ -182,28 +182,12 @@ def _counts(seen: Seen, newest: int, now: datetime) -> bool:
 
 
 def _post(url: str, body: str) -> tuple[int, bytes]:
-    """(status, answer) of the witness's add-checkpoint. Nothing is followed."""
+    """(status, answer) of the witness's add-checkpoint."""
     parts = urlsplit(url)
-    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    over = time.monotonic() + TIMEOUT
-    connection = kind(parts.netloc, timeout=TIMEOUT)
+    door = parts._replace(path=f"{parts.path.rstrip('/')}/add-checkpoint", fragment="").geturl()
     try:
-        headers = {"Content-Type": "text/plain; charset=utf-8"}
-        path = f"{parts.path.rstrip('/')}/add-checkpoint"
-        connection.request("POST", path, body.encode(), headers)
-        reply = connection.getresponse()
-        return reply.status, _read(reply, over)
+        return asking.post(
+            door, body.encode(), "text/plain; charset=utf-8", deadline=TIMEOUT, longest=LONGEST
+        )
     except (OSError, http.client.HTTPException) as error:
         raise UnavailableError(f"it does not answer: {type(error).__name__}") from error
-    finally:
-        connection.close()
-
-
-def _read(reply: http.client.HTTPResponse, over: float) -> bytes:
-    """Its body, at most LONGEST bytes, however slowly it drips. Raises TimeoutError."""
-    got = b""
-    while part := reply.read1(LONGEST):
-        got += part
-        if len(got) > LONGEST or time.monotonic() > over:
-            raise TimeoutError("too long an answer")
-    return got

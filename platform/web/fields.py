@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, time
 
@@ -32,6 +34,17 @@ def whole(name: str, label: str, least: int, most: int, default: int | None = No
     if not least <= value <= most:
         raise InputError(f"{label}: between {least} and {most}.")
     return value
+
+
+def encoded(name: str, label: str, length: int | None = None) -> bytes:
+    """Bytes that came as base64, `length` of them where that is known."""
+    try:
+        data = base64.b64decode(request.form.get(name, ""), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise InputError(f"{label}: unreadable.") from error
+    if not data or (length is not None and len(data) != length):
+        raise InputError(f"{label}: unreadable.")
+    return data
 
 
 def decimal(name: str, label: str, default: float) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Mapping
 
 from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
@@ -140,7 +139,7 @@ def prepare(link: str) -> ResponseReturnValue:
             raise InputError(
                 "Your browser made no key to sign with. Allow JavaScript, or use a newer one."
             )
-        public = _base64("public_key", "Key", 32)
+        public = fields.encoded("public_key", "Key", 32)
         prepared = services().consents.prepare(link, choices, public)
     except LinkError:
         raise
@@ -157,7 +156,7 @@ def prepare(link: str) -> ResponseReturnValue:
 @access.public(WHY)
 def confirm(link: str) -> ResponseReturnValue:
     """Take the signature; show the receipt and the private page, once."""
-    receipt = services().consents.confirm(link, _base64("signature", "Signature", 64))
+    receipt = services().consents.confirm(link, fields.encoded("signature", "Signature", 64))
     return render_template(
         "capture_done.html", receipt=receipt,
         address=services().settings.public_url + url_for("likeness.show", receipt=receipt.token),
@@ -212,13 +211,3 @@ def _estate() -> Estate:
         right=fields.text("right", "What makes it yours to decide", most=1000),
         honest=fields.ticked("honest"),
     )
-
-
-def _base64(name: str, label: str, length: int | None = None) -> bytes:
-    try:
-        data = base64.b64decode(request.form.get(name, ""), validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise InputError(f"{label}: unreadable.") from error
-    if not data or (length is not None and len(data) != length):
-        raise InputError(f"{label}: unreadable.")
-    return data

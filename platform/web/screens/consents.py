@@ -32,8 +32,11 @@ def listed() -> ResponseReturnValue:
     """Consents this person may see."""
     wanted = request.args.get("state") or None
     me, s = access.me(), services().consents
-    broken = () if wanted or not me.has("steward", "reviewer", "admin") else s.broken(me)
-    found = s.listed(me, state=wanted)
+    broken: tuple[str, ...] = ()
+    if wanted or not me.has("steward", "reviewer", "admin"):
+        found = s.listed(me, state=wanted)
+    else:
+        found, broken = s.surveyed(me)
     return render_template("consents.html", consents=found, wanted=wanted, broken=broken)
 
 

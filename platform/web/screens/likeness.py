@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 
 from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -110,7 +109,7 @@ def change(receipt: str) -> ResponseReturnValue:
 @access.public(WHY)
 def sign(receipt: str) -> ResponseReturnValue:
     """Take the signature; the new version is in force, or waits for a reviewer."""
-    services().consents.sign_change(receipt, _base64("signature", "Signature"))
+    services().consents.sign_change(receipt, fields.encoded("signature", "Signature"))
     flash("Changed, and signed by you. Take the new receipt with you.")
     return redirect(url_for("likeness.show", receipt=receipt))
 
@@ -210,13 +209,3 @@ def _change() -> Change:
         strict=fields.ticked("strict"),
         photos=photos,
     )
-
-
-def _base64(name: str, label: str) -> bytes:
-    try:
-        data = base64.b64decode(request.form.get(name, ""), validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise InputError(f"{label}: unreadable.") from error
-    if not data:
-        raise InputError(f"{label}: unreadable.")
-    return data

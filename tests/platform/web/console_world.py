@@ -220,10 +220,10 @@ class World:
             self.services.consents.add_photo(link, picture)
         return pictures
 
-    def sign(self, link: str) -> str:
-        """Say yes behind the link; the token of the receipt."""
+    def sign(self, link: str, key: Ed25519PrivateKey | None = None) -> str:
+        """Say yes behind the link, with this key or a fresh one; the token of the receipt."""
         consents = self.services.consents
-        invitation, key = consents.invitation(link), Ed25519PrivateKey.generate()
+        invitation, key = consents.invitation(link), key or Ed25519PrivateKey.generate()
         choices = Choices(
             purposes=("research",), adult="adult", notice_sha256=invitation.notice.sha256,
             days=90, audience="internal",
@@ -231,11 +231,13 @@ class World:
         prepared = consents.prepare(link, choices, key.public_key().public_bytes_raw())
         return consents.confirm(link, key.sign(prepared.tbs)).token
 
-    def consent(self, project: ProjectView, **more: Any) -> tuple[ConsentView, str, list[bytes]]:
-        """(consent in force, token of the receipt, its photos)."""
+    def consent(
+        self, project: ProjectView, key: Ed25519PrivateKey | None = None, **more: Any
+    ) -> tuple[ConsentView, str, list[bytes]]:
+        """(consent in force, signed with this key or a fresh one; token of the receipt; photos)."""
         consent_id, link = self.invite(project, **more)
         pictures = self.photos(link)
-        token = self.sign(link)
+        token = self.sign(link, key)
         self.work()
         view = self.services.consents.activate(self.account("reviewer"), consent_id, watched=True)
         return view, token, pictures

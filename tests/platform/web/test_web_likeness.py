@@ -12,8 +12,6 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from primafacie.platform.consents import Choices
-
 GOOD: dict[str, str] = {
     "name": "Grace Seen", "contact": "grace@example.net", "signature": "Grace Seen",
     "statement": "It shows me, and I never agreed.", "in_good_faith": "1", "sha256": "0" * 64,
@@ -23,15 +21,9 @@ GOOD: dict[str, str] = {
 @pytest.fixture
 def mine(world: Any, town: Any) -> tuple[str, str, Ed25519PrivateKey]:
     """(consent id, token, key) of a person with a consent in force."""
-    consent_id, link = world.invite(town.project, "Ida Own")
-    world.photos(link)
-    s, key = world.services.consents, Ed25519PrivateKey.generate()
-    choices = Choices(("research",), "adult", s.invitation(link).notice.sha256, 90, "internal")
-    prepared = s.prepare(link, choices, key.public_key().public_bytes_raw())
-    token = s.confirm(link, key.sign(prepared.tbs)).token
-    world.work()
-    s.activate(world.account("reviewer"), consent_id, watched=True)
-    return consent_id, token, key
+    key = Ed25519PrivateKey.generate()
+    view, token, _ = world.consent(town.project, key, name="Ida Own")
+    return view.consent_id, token, key
 
 
 def hidden(page: str, name: str) -> str:

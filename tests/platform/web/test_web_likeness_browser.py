@@ -13,8 +13,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from werkzeug.serving import make_server
 
-from primafacie.platform.consents import Choices
-
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -70,14 +68,9 @@ def test_a_change_is_signed_in_the_browser_with_the_key_that_was_saved(
     world: Any, town: Any, address: str, visitor: Any, case: str
 ) -> None:
     page, sent, complaints = visitor
-    consent_id, link = world.invite(town.project, "Ida Own")
-    world.photos(link)
-    s, key = world.services.consents, Ed25519PrivateKey.generate()
-    choices = Choices(("research",), "adult", s.invitation(link).notice.sha256, 90, "internal")
-    prepared = s.prepare(link, choices, key.public_key().public_bytes_raw())
-    token = s.confirm(link, key.sign(prepared.tbs)).token
-    world.work()
-    s.activate(world.account("reviewer"), consent_id, watched=True)
+    key = Ed25519PrivateKey.generate()
+    view, token, _ = world.consent(town.project, key, name="Ida Own")
+    consent_id = view.consent_id
 
     if case == "an old browser":
         page.add_init_script(OLD)
