@@ -31,7 +31,10 @@ from primafacie.generator.errors import EngineError
 from primafacie.safeguards.errors import ManifestError
 
 MAX_CLAIM = 1024 * 1024
+MAX_QUESTION = 2 * MAX_CLAIM + 4096  # a claim in hexadecimal, and what goes with it
 DEADLINE = 10.0
+STRANGER_DEADLINE = 1.0
+NOT_NAMED = {"refused": "only for users who were named"}
 _PR_SET_DUMPABLE = 4
 _CREDENTIALS = struct.Struct("3i")  # pid, uid, gid of the other end (unix(7), SO_PEERCRED)
 
@@ -169,14 +172,13 @@ class Desk:
     def attend(self, connection: socket.socket) -> None:
         """One question, one answer; whoever may not ask is told so."""
         with connection, contextlib.suppress(EngineError, OSError):
-            wire = Wire(connection)
-            peer = _peer(connection)
-            if peer.get("uid", os.getuid()) not in self._uids:
-                wire.send_json({"refused": "only for users who were named"})
-                connection.settimeout(1.0)
-                connection.recv(65536)  # closed over an unread question, the answer would be lost
-                return
-            wire.send_json(self.answer(wire.receive_json(DEADLINE), peer))
+            wire, peer = Wire(connection), _peer(connection)
+            named = peer.get("uid", os.getuid()) in self._uids
+            # Read whole by whoever it comes from: closed over an unread question, the answer to it
+            # would be lost.
+            question = wire.receive_json(DEADLINE if named else STRANGER_DEADLINE, MAX_QUESTION)
+            answer = self.answer(question, peer) if named else NOT_NAMED
+            wire.send_json(answer)
 
     def answer(self, question: Mapping[str, Any], peer: Mapping[str, int]) -> dict[str, str]:
         """Identity or signature; refuses what is no claim under its own certificate."""

@@ -311,6 +311,30 @@ def test_of_other_users_only_a_named_one_is_answered(place: Settings) -> None:
     assert said[0] == "True" and "only for" in said[1], said
 
 
+def test_a_stranger_whose_question_comes_in_pieces_is_told_so_too(
+    place: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import socket
+    import threading
+
+    from primafacie.generator.child import Wire
+    from primafacie.platform.signing import Keeper, desk
+    from primafacie.safeguards.provenance import signer
+
+    monkeypatch.setattr(signer, "_peer", lambda _: {"pid": 1, "uid": 65533})
+    keeper, (ours, theirs) = Keeper(place), socket.socketpair()
+    attending = threading.Thread(target=desk(place, keeper, frozenset({65534})).attend, args=(ours,))
+    attending.start()
+    question = b'{"ask": "identity"}'
+    for part in (len(question).to_bytes(8, "big"), question):
+        theirs.sendall(part)
+        time.sleep(0.2)
+    with theirs:
+        assert "only for" in Wire(theirs).receive_json(20)["refused"]
+    attending.join(20)
+    keeper.close()
+
+
 def test_the_signer_ends_with_its_worker(place: Settings) -> None:
     program = (
         "import sys, os\n"
