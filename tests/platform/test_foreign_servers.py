@@ -328,12 +328,12 @@ class TestWebhookServer:
     def test_a_server_that_takes_too_long_is_left(
         self, hook: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        hook(pause=2.0)
+        hook(pause=20.0)
         monkeypatch.setattr(webhook, "DEADLINE", 0.5)
         begun = time.monotonic()
         with pytest.raises(UnavailableError, match="does not answer"):
             knock()
-        assert time.monotonic() - begun < 2
+        assert time.monotonic() - begun < 10
 
     def test_a_server_of_another_name_gets_nothing(self, hook: Any) -> None:
         got = hook(name="evil.example.org")
