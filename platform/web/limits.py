@@ -1,4 +1,4 @@
-"""Limits: how often one address may ask something dear. Counted in this process's memory."""
+"""Limits: how often one address may do something dear. Counted in this process's memory."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ MINUTE: Final = 60.0
 
 
 class Limiter:
-    """At most `most` calls a minute for each source. Thread-safe."""
+    """At most `most` calls in `seconds` for each source. Thread-safe."""
 
-    def __init__(self, most: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._most, self._clock = most, clock
+    def __init__(
+        self, most: int, seconds: float = MINUTE, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._most, self._seconds, self._clock = most, seconds, clock
         self._calls: dict[str, deque[float]] = {}
         self._lock = threading.Lock()
 
@@ -28,10 +30,10 @@ class Limiter:
             self._calls[source] = calls  # the last in the dictionary: the most recent
             while len(self._calls) > MOST_SOURCES:
                 del self._calls[next(iter(self._calls))]
-            while calls and calls[0] <= now - MINUTE:
+            while calls and calls[0] <= now - self._seconds:
                 calls.popleft()
             if len(calls) >= self._most:
-                return max(1, round(calls[0] + MINUTE - now))
+                return max(1, round(calls[0] + self._seconds - now))
             calls.append(now)
             return 0
 

@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 from primafacie.platform.consents import Choices, Estate
 from primafacie.platform.errors import InputError, LinkError, PlatformError
 from primafacie.platform.plain_words import plain_words
-from primafacie.platform.web import access, fields, media
+from primafacie.platform.web import access, again, fields, media
 from primafacie.platform.web.services import services
 from primafacie.safeguards.consent import PURPOSES, RELATIONS, ConsentRecord
 from primafacie.safeguards.errors import SafeguardError
@@ -19,6 +19,15 @@ from primafacie.safeguards.liveness import LONGEST, MOVES
 
 blueprint = Blueprint("capture", __name__, url_prefix="/c")
 WHY = "the person invited has no account; the link is the key"
+
+
+def _page(
+    link: str, error: str = "", given: Mapping[str, str] | None = None, language: str = ""
+) -> str:
+    language = language or (given or {}).get("notice_language", "")[:16]
+    invitation = services().consents.invitation(link, language)
+    return render_template("capture.html", link=link, invitation=invitation, error=error,
+                           given=given or {}, relations=RELATIONS)  # fmt: skip
 
 
 @blueprint.get("/<link>")
@@ -30,15 +39,11 @@ def show(link: str) -> ResponseReturnValue:
 
 @blueprint.post("/<link>/photos")
 @access.public(WHY)
+@again.shown_on(_page, "link")
 def add_photo(link: str) -> ResponseReturnValue:
     """Add a photo of oneself."""
     most = services().settings.max_photo_bytes
-    try:
-        services().consents.add_photo(link, fields.upload("photo", "Photo", most))
-    except LinkError:
-        raise
-    except PlatformError as error:
-        return _page(link, error=str(error)), error.status
+    services().consents.add_photo(link, fields.upload("photo", "Photo", most))
     flash("Photo added.")
     return redirect(url_for("capture.show", link=link) + "#photos")
 
@@ -82,46 +87,33 @@ def recording(link: str) -> ResponseReturnValue:
 
 @blueprint.post("/<link>/video")
 @access.public(WHY)
+@again.shown_on(_page, "link")
 def add_video(link: str) -> ResponseReturnValue:
     """Add the spoken statement."""
     most = services().settings.max_video_bytes
-    try:
-        services().consents.add_video(link, fields.upload("video", "Video", most))
-    except LinkError:
-        raise
-    except PlatformError as error:
-        return _page(link, error=str(error)), error.status
+    services().consents.add_video(link, fields.upload("video", "Video", most))
     flash("Recording sent.")
     return redirect(url_for("capture.show", link=link) + "#statement")
 
 
 @blueprint.post("/<link>/voice")
 @access.public(WHY)
+@again.shown_on(_page, "link")
 def add_voice(link: str) -> ResponseReturnValue:
     """Add a clip of one's voice."""
     most = services().settings.max_voice_bytes
-    try:
-        services().consents.add_voice(link, fields.upload("voice", "Voice", most))
-    except LinkError:
-        raise
-    except PlatformError as error:
-        return _page(link, error=str(error)), error.status
+    services().consents.add_voice(link, fields.upload("voice", "Voice", most))
     flash("Voice clip added.")
     return redirect(url_for("capture.show", link=link) + "#voice")
 
 
 @blueprint.post("/<link>/documents/<kind>")
 @access.public(WHY)
+@again.shown_on(_page, "link")
 def add_document(link: str, kind: str) -> ResponseReturnValue:
     """Add what shows that somebody has died, or that it is one's own to decide for them."""
     most = services().settings.max_photo_bytes
-    try:
-        data = fields.upload("document", "Document", most)
-        services().consents.add_document(link, kind, data)
-    except LinkError:
-        raise
-    except PlatformError as error:
-        return _page(link, error=str(error)), error.status
+    services().consents.add_document(link, kind, fields.upload("document", "Document", most))
     flash("Document added.")
     return redirect(url_for("capture.show", link=link) + "#estate")
 
@@ -177,15 +169,6 @@ def _again(link: str, error: PlatformError | SafeguardError) -> ResponseReturnVa
         return _page(link, error=str(error), given=request.form), getattr(error, "status", 409)
     except LinkError:
         raise error from None
-
-
-def _page(
-    link: str, error: str = "", given: Mapping[str, str] | None = None, language: str = ""
-) -> str:
-    language = language or (given or {}).get("notice_language", "")[:16]
-    invitation = services().consents.invitation(link, language)
-    return render_template("capture.html", link=link, invitation=invitation, error=error,
-                           given=given or {}, relations=RELATIONS)  # fmt: skip
 
 
 def _choices() -> Choices:

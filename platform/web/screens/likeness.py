@@ -10,13 +10,20 @@ from flask.typing import ResponseReturnValue
 from primafacie.platform.consents import Change
 from primafacie.platform.errors import InputError, LinkError, PlatformError
 from primafacie.platform.plain_words import plain_words
-from primafacie.platform.web import access, fields, media
+from primafacie.platform.web import access, again, fields, media
 from primafacie.platform.web.services import services
 from primafacie.safeguards.consent import AUDIENCES, PURPOSES, ConsentRecord
 from primafacie.safeguards.errors import SafeguardError
 
 blueprint = Blueprint("likeness", __name__, url_prefix="/me")
 WHY = "the person has no account; the token on the receipt is the key"
+
+
+def _page(receipt: str, error: str = "", secret: str = "") -> str:
+    mine = services().consents.mine(receipt)
+    audiences = AUDIENCES[: AUDIENCES.index(mine.offer.audience) + 1]
+    return render_template("likeness.html", mine=mine, receipt=receipt, error=error,
+                           secret=secret, audiences=audiences)  # fmt: skip
 
 
 @blueprint.get("/<receipt>")
@@ -66,15 +73,11 @@ def photo(receipt: str, sha256: str) -> Response:
 
 @blueprint.post("/<receipt>/photos")
 @access.public(WHY)
+@again.shown_on(_page, "receipt")
 def add_photo(receipt: str) -> ResponseReturnValue:
     """Add a photo; it counts once it is signed for."""
-    try:
-        most = services().settings.max_photo_bytes
-        services().consents.offer_my_photo(receipt, fields.upload("photo", "Photo", most))
-    except LinkError:
-        raise
-    except PlatformError as error:
-        return _page(receipt, str(error)), error.status
+    most = services().settings.max_photo_bytes
+    services().consents.offer_my_photo(receipt, fields.upload("photo", "Photo", most))
     flash("Photo added. It counts once you have ticked it and signed the change.")
     return redirect(url_for("likeness.show", receipt=receipt) + "#change")
 
@@ -152,30 +155,21 @@ def forget_face(receipt: str) -> ResponseReturnValue:
 
 @blueprint.post("/<receipt>/complain")
 @access.public(WHY)
+@again.shown_on(_page, "receipt")
 def complain(receipt: str) -> ResponseReturnValue:
     """Complain; a reviewer answers on this page."""
-    try:
-        services().consents.complain(receipt, fields.text("text", "Complaint", most=4000))
-    except LinkError:
-        raise
-    except PlatformError as error:
-        return _page(receipt, str(error)), error.status
+    services().consents.complain(receipt, fields.text("text", "Complaint", most=4000))
     flash("Your complaint has arrived. The answer will stand on this page.")
     return redirect(url_for("likeness.show", receipt=receipt) + "#complaints")
 
 
 @blueprint.post("/<receipt>/tell")
 @access.public(WHY)
+@again.shown_on(_page, "receipt")
 def tell(receipt: str) -> ResponseReturnValue:
     """Be told at a web address too, or no more."""
-    try:
-        url = fields.text("url", "Address", most=500, least=0)
-        secret = services().consents.tell_me_at(receipt, url)
-    except LinkError:
-        raise
-    except PlatformError as error:
-        return _page(receipt, str(error)), error.status
-    return _page(receipt, secret=secret)
+    url = fields.text("url", "Address", most=500, least=0)
+    return _page(receipt, secret=services().consents.tell_me_at(receipt, url))
 
 
 @blueprint.post("/<receipt>/erase")
@@ -186,13 +180,6 @@ def erase(receipt: str) -> ResponseReturnValue:
         raise InputError("Tick the box to confirm that everything shall be erased.")
     services().consents.erase(receipt)
     return render_template("likeness_erased.html")
-
-
-def _page(receipt: str, error: str = "", secret: str = "") -> str:
-    mine = services().consents.mine(receipt)
-    audiences = AUDIENCES[: AUDIENCES.index(mine.offer.audience) + 1]
-    return render_template("likeness.html", mine=mine, receipt=receipt, error=error,
-                           secret=secret, audiences=audiences)  # fmt: skip
 
 
 def _change() -> Change:

@@ -9,21 +9,20 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from flask import Blueprint, abort, g, jsonify, render_template, request
+from flask import Blueprint, current_app, g, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import TooManyRequests
 
 from primafacie.platform.errors import InputError, PlatformError
 from primafacie.platform.source import network
 from primafacie.platform.web import access, fields, headers, verdict
 from primafacie.platform.web.limits import Limiter
-from primafacie.platform.web.pace import Pace
 from primafacie.platform.web.services import services
 
 blueprint = Blueprint("verify", __name__, url_prefix="/verify")
 WHY = "whoever meets a video may ask where it comes from"
 ANSWERS: Final = ("right", "wrong", "unclear")
-#: What one address may send us in words.
-feedback_pace = Pace(6, 600.0)
+OPINIONS: Final = 6  # from one address in ten minutes
 _SHA256: Final = re.compile(r"[0-9a-f]{64}\Z")
 
 
@@ -31,6 +30,7 @@ _SHA256: Final = re.compile(r"[0-9a-f]{64}\Z")
 def _fresh(state: Any) -> None:
     """Each app counts by itself, the page and the API together."""
     state.app.extensions["verify_limit"] = Limiter(verdict.FILES)
+    state.app.extensions["feedback_limit"] = Limiter(OPINIONS, 600.0)
 
 
 @blueprint.get("")
@@ -70,8 +70,10 @@ def trust() -> ResponseReturnValue:
 @access.public("whoever was answered may say that the answer is wrong")
 def feedback() -> ResponseReturnValue:
     """Keep what somebody says about an answer."""
-    if not feedback_pace.take(network(request.remote_addr or "")):
-        abort(429)
+    limiter: Limiter = current_app.extensions["feedback_limit"]
+    seconds = limiter.wait(network(request.remote_addr or ""))
+    if seconds:
+        raise TooManyRequests(retry_after=seconds)
     answer = fields.one_of("answer", "Was the answer right", ANSWERS)
     file_sha256 = request.form.get("file_sha256", "")
     if file_sha256 and not _SHA256.match(file_sha256):

@@ -338,7 +338,7 @@ def test_who_asks_too_often_waits(client: FlaskClient) -> None:
 
 def test_each_address_is_counted_by_itself_and_time_forgives() -> None:
     now = [0.0]
-    limiter = limits.Limiter(2, lambda: now[0])
+    limiter = limits.Limiter(2, clock=lambda: now[0])
     assert [limiter.wait("a") for _ in range(3)] == [0, 0, 60]
     assert limiter.wait("b") == 0
     now[0] = 59.5

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask
 
 from primafacie.platform.web import verdict
 from primafacie.platform.web.app import create_app
+from primafacie.platform.web.limits import Limiter
 from primafacie.safeguards.provenance.verdict import Level, Technique
 
 
@@ -179,12 +181,9 @@ def test_programs_get_a_statement_that_holds(
 
 
 def test_feedback_is_logged_without_the_words_and_paced(
-    world: Any, visit: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    world: Any, app: Flask, visit: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from primafacie.platform.web.pace import Pace
-    from primafacie.platform.web.screens import verify
-
-    monkeypatch.setattr(verify, "feedback_pace", Pace(2, 600.0))
+    monkeypatch.setitem(app.extensions, "feedback_limit", Limiter(2, 600.0))
     form = {"answer": "wrong", "file_sha256": "a" * 64, "text": "that is my cousin"}
     browser = visit()
     assert "Somebody will read it" in browser.post("/verify/feedback", form).text
@@ -193,16 +192,5 @@ def test_feedback_is_logged_without_the_words_and_paced(
     assert (facts["answer"], facts["file_sha256"]) == ("wrong", "a" * 64)
     assert "cousin" not in str(facts)
     assert browser.post("/verify/feedback", form | {"file_sha256": "../x"}).status_code == 400
-    assert browser.post("/verify/feedback", form).status_code == 429
-
-
-def test_pace_forgets_in_time_and_counts_each_source_alone() -> None:
-    from primafacie.platform.web.pace import Pace
-
-    now = [0.0]
-    pace = Pace(2, 10.0, lambda: now[0])
-    assert [pace.take("a"), pace.take("a"), pace.take("a"), pace.take("b")] == [
-        True, True, False, True,
-    ]  # fmt: skip
-    now[0] = 10.5
-    assert pace.take("a")
+    late = browser.post("/verify/feedback", form)
+    assert late.status_code == 429 and int(late.headers["Retry-After"]) > 500
