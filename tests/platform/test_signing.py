@@ -323,7 +323,9 @@ def test_a_stranger_whose_question_comes_in_pieces_is_told_so_too(
 
     monkeypatch.setattr(signer, "_peer", lambda _: {"pid": 1, "uid": 65533})
     keeper, (ours, theirs) = Keeper(place), socket.socketpair()
-    attending = threading.Thread(target=desk(place, keeper, frozenset({65534})).attend, args=(ours,))
+    attending = threading.Thread(
+        target=desk(place, keeper, frozenset({65534})).attend, args=(ours,)
+    )
     attending.start()
     question = b'{"ask": "identity"}'
     for part in (len(question).to_bytes(8, "big"), question):
