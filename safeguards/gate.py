@@ -7,6 +7,7 @@ needs an Allowed and a Receipt, a Delivery needs a SealedAsset and the outcome's
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import math
@@ -28,7 +29,7 @@ from primafacie.audit.entry import Kind, LogEntry, Outcome, read_leaf
 from primafacie.audit.errors import AuditError
 from primafacie.audit.log import Receipt
 from primafacie.generator.clip import SOUND_RATE, UnsealedClip
-from primafacie.generator.errors import GeneratorError, PermitError, VoiceError
+from primafacie.generator.errors import GeneratorError, PermitError
 from primafacie.generator.permit import MAX_LIFE, PAYLOAD_TYPE, Permit, PermitClaims
 from primafacie.generator.registry import Ensemble
 from primafacie.generator.studio import Studio
@@ -39,7 +40,7 @@ from primafacie.safeguards.decision import Allowed, Decision, Reason, Refused
 from primafacie.safeguards.errors import GateError, SafeguardError, WrongFaceError
 from primafacie.safeguards.face import MATCH, STALE, FaceWeights
 from primafacie.safeguards.facts import Facts, Utterance, caption_at, label_at, longer_side
-from primafacie.safeguards.inspector import Heard, Inspector, Seen
+from primafacie.safeguards.inspector import Heard, Inspector, Onlooker, Seen
 from primafacie.safeguards.motion_file import MotionClaims, seal_motion
 from primafacie.safeguards.policy import Action, PolicySet
 from primafacie.safeguards.provenance.label import caption_text, label_text
@@ -144,6 +145,8 @@ class Post:
 class Gate:
     """Everything on the road, put together once. Not thread-safe: one gate per worker."""
 
+    _onlooker: Onlooker | None = None
+
     def __init__(
         self,
         post: Post,
@@ -192,7 +195,16 @@ class Gate:
         except Exception as error:  # whatever breaks, the road ends here, and the log says so
             raise self._failed(request, error) from error
         finally:
-            self._studio.let_go()  # also where the seal broke off before it asked for a frame
+            self._let_go()  # also where the seal broke off before it asked for a frame
+
+    def _let_go(self) -> None:
+        """Nothing of this request goes on; the children of the next one load meanwhile."""
+        if self._onlooker is not None:
+            self._onlooker.leave()
+        self._onlooker = None
+        self._studio.let_go()
+        with contextlib.suppress(OSError):  # one that cannot be started now is tried when needed
+            self.inspector.renew()
 
     def _turn_away(self, facts: Facts, decision: Refused) -> Refused:
         """End the request, unless all it lacks is that a person compares two faces."""
@@ -230,11 +242,7 @@ class Gate:
 
     def _look(self, request: Request) -> tuple[Seen, Heard | str]:
         self.inspector.renew()  # one request, one child: what it saw before cannot speak now
-        seen = self.inspector.photo(request.photo)
-        try:
-            return seen, self.inspector.voice(request.voice, LONGEST_CLIP)
-        except VoiceError as error:
-            return seen, str(error)
+        return self.inspector.both(request.photo, request.voice, LONGEST_CLIP)
 
     def _facts(self, request: Request, seen: Seen, heard: Heard | str) -> Facts:
         consent = self._consents.find(request.consent_id)
@@ -368,8 +376,9 @@ class Gate:
     ) -> Iterator[NDArray[np.uint8]]:
         """The frames, as long as nobody cancels and the consent stays active; some of them, which
         the studio cannot foresee, must show the person who consented."""
-        request, kept = facts.request, list[NDArray[np.uint8]]()
+        request = facts.request
         chosen = set(secrets.SystemRandom().sample(range(count), min(FACES_SEEN, count)))
+        self._onlooker = onlooker = Onlooker(self.inspector.drawn)
         for number, frame in enumerate(frames):
             if number % WATCH_EVERY == 0:
                 self._journal.stage(request, f"drawing {number} of {count}")
@@ -377,18 +386,18 @@ class Gate:
                 if consent is None or consent.state is not ConsentState.ACTIVE:
                     raise GateError("the consent ended while the video was made")
             if number in chosen:
-                kept.append(frame.copy())
+                onlooker.show(frame.copy())
             yield frame
-        self._require_person(_known(facts.consent), kept)
+        self._require_person(_known(facts.consent), onlooker)
         self._journal.stage(request, "sealing")
 
-    def _require_person(self, consent: Consent, frames: list[NDArray[np.uint8]]) -> None:
-        """Return if each of these frames shows the person of the template; raise otherwise. A
+    def _require_person(self, consent: Consent, onlooker: Onlooker) -> None:
+        """Return if each of the frames shown shows the person of the template; raise otherwise. A
         studio that was taken over can draw anybody; this is asked of another child."""
         template, model = consent.template, self.inspector.model
         if template is None:  # the policies refuse before this
             raise WrongFaceError("there is no template to hold the picture made against")
-        for vector in self.inspector.drawn(frames):
+        for vector in onlooker.seen():
             if vector is None or template.distance(vector, model) > MATCH:
                 raise WrongFaceError("the picture made does not show the person who consented")
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 import base64
 import contextlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -61,6 +63,10 @@ OWN_SOUND_Z: Final = 5.5
 ENROLMENT_FRAMES: Final = 5
 #: Enrolment pictures farther than this from their mean do not show one person.
 ENROLMENT_SPREAD: Final = 0.50
+#: What an answer that is none, or that cannot be believed, raises.
+_BROKEN: Final = (EngineError, KeyError, TypeError, ValueError)
+
+Picture = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,12 +187,39 @@ class Inspector:
     def photo(self, data: bytes) -> Seen:
         """What two detectors and the recogniser see in a photo. Never raises for a bad photo."""
         try:
-            answer = self._ask({"look": "photo"}, data)
-            return _seen(answer, self.model, self._marks, self._weights, self._former)
-        except (EngineError, KeyError, TypeError, ValueError):
-            self._drop()
-            problem = "the photo broke the program that looks at it; use another file"
-            return Seen(0, 0, (problem,), self.model, None, "")
+            return self._told(self._ask({"look": "photo"}, data))
+        except _BROKEN:
+            return self._broken()
+
+    def both(self, photo: bytes, voice: bytes, max_seconds: int) -> tuple[Seen, Heard | str]:
+        """What `photo` and `voice` say of them, the clip's error as its sentence. The child listens
+        to the clip while this process looks for our own mark in the photo; what a child says of a
+        clip counts for nothing once it is found to have lied about the photo."""
+        try:
+            answer = self._ask({"look": "photo"}, photo)
+        except _BROKEN:
+            return self._broken(), self._heard(voice, max_seconds)
+        with ThreadPoolExecutor(1, "marks") as aside:
+            told = aside.submit(self._told, answer)
+            heard = self._heard(voice, max_seconds)
+        try:
+            return told.result(), heard
+        except _BROKEN:
+            return self._broken(), self._heard(voice, max_seconds)
+
+    def _told(self, answer: dict[str, Any]) -> Seen:
+        return _seen(answer, self.model, self._marks, self._weights, self._former)
+
+    def _broken(self) -> Seen:
+        self._drop()
+        problem = "the photo broke the program that looks at it; use another file"
+        return Seen(0, 0, (problem,), self.model, None, "")
+
+    def _heard(self, data: bytes, max_seconds: int) -> Heard | str:
+        try:
+            return self.voice(data, max_seconds)
+        except VoiceError as error:
+            return str(error)
 
     def voice(self, data: bytes, max_seconds: int) -> Heard:
         """A usable voice clip. Raises VoiceError, which says what is wrong."""
@@ -196,7 +229,7 @@ class Inspector:
                 raise VoiceError(str(answer["error"]))
             voice = _voiceprint(answer["voice"], self.speaker)
             return Heard(int(answer["ms"]), voice, _own_sound(answer["pcm16k"], self._marks))
-        except (EngineError, KeyError, TypeError, ValueError) as error:
+        except _BROKEN as error:
             self._drop()
             raise VoiceError("the clip broke the program that listens to it") from error
 
@@ -208,7 +241,7 @@ class Inspector:
             if "error" in answer:
                 raise CaptureError(str(answer["error"])[:300])
             return _footage(answer, self.model, self.speaker, self._weights)
-        except (EngineError, KeyError, TypeError, ValueError) as error:
+        except _BROKEN as error:
             self._drop()
             raise CaptureError("the recording broke the program that looks at it") from error
 
@@ -242,18 +275,18 @@ class Inspector:
         )
         return FaceTemplate(seen[0].model, len(seen), mean, former)
 
-    def drawn(self, frames: Sequence[NDArray[np.uint8]]) -> tuple[NDArray[np.float32] | None, ...]:
+    def drawn(self, frames: Iterable[Picture]) -> tuple[NDArray[np.float32] | None, ...]:
         """The descriptor of the face in each of these frames (H, W, 3), None for one that does not
         show exactly one. Asked of a child that has seen no upload: neither the photo nor whatever
         drew the frames has a say in it. Raises FaceError when it gives no answer."""
         self.renew()
         try:
             return tuple(self._drawn(frame) for frame in frames)
-        except (EngineError, KeyError, TypeError, ValueError) as error:
+        except _BROKEN as error:
             self._drop()
             raise FaceError("the frames broke the program that looks at them") from error
 
-    def _drawn(self, frame: NDArray[np.uint8]) -> NDArray[np.float32] | None:
+    def _drawn(self, frame: Picture) -> NDArray[np.float32] | None:
         question = {"look": "frame", "height": frame.shape[0], "width": frame.shape[1]}
         vector = self._ask(question, frame.tobytes())["vector"]
         return None if vector is None else _vectors(vector, self._weights)[0]
@@ -295,12 +328,44 @@ class Inspector:
             self._greeted = True
         if self._must_hold and self.sandbox != "enforced":
             raise EngineError("the inspector's sandbox is not enforced on this machine")
-        if self._spare is None:
+        if self._spare is None and question["look"] != "frame":  # then both cores are busy
             self._spare = self._spawn()
         self._used = True
         wire.send_json(question)
         wire.send(data)
         return wire.receive_json(deadline, LARGEST_ANSWER)
+
+
+class Onlooker:
+    """Looks at frames while others are still drawn: `drawn` of an inspector, in a thread that ends
+    with `seen` or `leave`. The inspector is its alone until then."""
+
+    def __init__(
+        self, drawn: Callable[[Iterable[Picture]], Sequence[NDArray[np.float32] | None]]
+    ) -> None:
+        self._shown: SimpleQueue[Picture | None] = SimpleQueue()
+        self._left = False
+        self._thread = ThreadPoolExecutor(1, "onlooker")
+        self._answer = self._thread.submit(drawn, self._frames())
+
+    def show(self, frame: Picture) -> None:
+        """One more frame; it must not change any more."""
+        self._shown.put(frame)
+
+    def seen(self) -> Sequence[NDArray[np.float32] | None]:
+        """What `drawn` says of all that were shown, or raises."""
+        self._shown.put(None)
+        return self._answer.result()
+
+    def leave(self) -> None:
+        """Look at no other frame, and return when the thread is over."""
+        self._left = True
+        self._shown.put(None)
+        self._thread.shutdown()
+
+    def _frames(self) -> Iterator[Picture]:
+        while (frame := self._shown.get()) is not None and not self._left:
+            yield frame
 
 
 def _model(weights: FaceWeights | None) -> str:
@@ -475,10 +540,13 @@ def _named(said: dict[str, Any]) -> FaceWeights | None:
 
 def _warm() -> None:
     """Load the models before the first upload comes, while the parent does something else."""
+    from primafacie.generator.voice import decode  # noqa: F401
+
     blank = np.zeros((64, 64, 3), np.uint8)
     find_faces(blank)
     count_hog(blank)
     screen(blank)
+    installed()
 
 
 def _look(

@@ -9,6 +9,7 @@ this kind; a cold, a whisper or a telephone line makes the same person fail.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.util import find_spec
@@ -54,8 +55,8 @@ class SpeakerVerifier(Protocol):
 
     model: str
 
-    def embed(self, speech: Floats) -> Floats:
-        """The voice in mono speech at 16 kHz without pauses, (D,)."""
+    def embed(self, clips: Sequence[Floats]) -> Floats:
+        """The voices in clips of mono speech at 16 kHz without pauses, (N, D)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,7 @@ def listen(pcm: Floats, verifier: SpeakerVerifier | None) -> Voiceprint:
     seconds = len(speech) / RATE
     if verifier is None or seconds < LEAST_SPEECH:
         return Voiceprint(seconds)
-    return Voiceprint(seconds, verifier.model, verifier.embed(speech), unity(speech, verifier))
+    return Voiceprint(seconds, verifier.model, verifier.embed([speech])[0], unity(speech, verifier))
 
 
 def unity(speech: Floats, verifier: SpeakerVerifier) -> float:
@@ -111,7 +112,7 @@ def unity(speech: Floats, verifier: SpeakerVerifier) -> float:
     between the means of two groups of looks, parted by two-means from the two least alike looks.
     1 where no second voice holds for _FEWEST_LOOKS."""
     starts = range(0, max(1, len(speech) - _LOOK + 1), _LOOK_STEP)
-    looks = np.stack([verifier.embed(speech[at : at + _LOOK]) for at in starts])
+    looks = verifier.embed([speech[at : at + _LOOK] for at in starts])
     i, j = np.unravel_index(int((looks @ looks.T).argmin()), (len(looks), len(looks)))
     one, other = looks[i], looks[j]
     for _ in range(12):
@@ -147,24 +148,27 @@ class Resemblyzer:
         self._net = _network(path)
         self.model = f"resemblyzer-0.1.4@{_WEIGHTS}"
 
-    def embed(self, speech: Floats) -> Floats:
-        """256 numbers of length one. At least one window of speech; shorter is filled with nothing.
+    def embed(self, clips: Sequence[Floats]) -> Floats:
+        """256 numbers of length one for each clip. At least one window of speech; shorter is filled
+        with nothing. All windows go through the network together.
 
-        Raises VoiceprintError when nothing can be heard in it.
+        Raises VoiceprintError when nothing can be heard in one of them.
         """
         import torch
 
-        mels = _windows(mel_power(_levelled(speech)))
+        cut = [_windows(mel_power(_levelled(speech))) for speech in clips]
         lstm, weight, bias = self._net
         with torch.inference_mode():
-            _, (hidden, _) = lstm(torch.from_numpy(mels))
+            _, (hidden, _) = lstm(torch.from_numpy(np.concatenate(cut)))
             raw = torch.relu(torch.nn.functional.linear(hidden[-1], weight, bias))
             parts = torch.nn.functional.normalize(raw, dim=1).numpy()
-        mean = parts.mean(0)
-        length = float(np.linalg.norm(mean))
-        if not np.isfinite(length) or length < 1e-6:
+        starts = np.cumsum([0, *(len(one) for one in cut)])[:-1]
+        counts = np.array([len(one) for one in cut], np.float32)
+        means = np.add.reduceat(parts, starts, axis=0) / counts[:, None]
+        lengths = np.linalg.norm(means, axis=1, keepdims=True)
+        if not np.isfinite(lengths).all() or float(lengths.min()) < 1e-6:
             raise VoiceprintError("no voice can be heard in this sound")
-        return np.asarray(mean / length, np.float32)
+        return np.asarray(means / lengths, np.float32)
 
 
 def mel_power(pcm: Floats) -> Floats:

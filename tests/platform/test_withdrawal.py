@@ -47,7 +47,9 @@ class Road(Gate):
         self._studio: Any = SimpleNamespace(warm=lambda: None, let_go=lambda: None)
         self.drawn = 0
         self.shows: Any = lambda own: own  # whom the frames show, by the face of the template
-        self.inspector: Any = SimpleNamespace(model="fake@" + "0" * 64, drawn=self._seen_in)
+        self.inspector: Any = SimpleNamespace(
+            model="fake@" + "0" * 64, drawn=self._seen_in, renew=lambda: None
+        )
 
     def _seen_in(self, frames: Any) -> list[Any]:
         """What another child sees in the frames that the gate chose."""

@@ -276,7 +276,8 @@ class Elsewhere:
 
 
 def test_a_photo_is_asked_of_the_landmarker_that_the_studio_uses() -> None:
-    photo = _scene().photos()[0]
+    scene = _scene()
+    photo = scene.png(scene.draw(scene.SITTERS[0].name, 512))
     assert identify(photo).problems == ()
     assert any(
         "cannot be measured" in one for one in identify(photo, None, (), Elsewhere()).problems

@@ -73,7 +73,19 @@ def test_the_other_speaker_is_told_from_the_one_who_consented() -> None:
     short = speaker.listen(_speech("", "Good morning to you."), verifier)
     assert verdict(template.similarity(short)) == "unknown"
     with pytest.raises(VoiceprintError):
-        verifier.embed(np.zeros(80_000, np.float32))
+        verifier.embed([np.zeros(80_000, np.float32)])
+
+
+def test_clips_heard_together_are_heard_as_each_alone() -> None:
+    verifier = speaker.installed()
+    if verifier is None:
+        pytest.skip("the extra `speaker` is not installed: voices were NOT compared")
+    clips = [
+        _speech("", text)[:length] for text, length in zip(TEXTS, (70_000, 40_000), strict=True)
+    ]
+    together = verifier.embed(clips)
+    for clip, heard in zip(clips, together, strict=True):
+        assert np.abs(verifier.embed([clip])[0] - heard).max() < 1e-5
 
 
 def test_two_people_in_one_clip_are_told_from_one() -> None:
