@@ -8,7 +8,7 @@ clip; whether the content binding then says so is what is counted here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -38,12 +38,19 @@ class Removal:
 
 @dataclass(frozen=True, slots=True)
 class Mixture:
-    """What several marked clips gave together: how it reads, and whether that is one of theirs."""
+    """What several marked clips gave together: how it reads, whether that is one of theirs, and how
+    far the content agrees with the clip of the number read (None where none was)."""
 
     attack: str
     status: str
     one_of_theirs: bool
+    agreement: float | None
     psnr_db: float | None
+
+    @property
+    def attached(self) -> bool:
+        """Whether a credential would be found for it: a number is read, and the content fits."""
+        return self.agreement is not None and self.agreement >= THRESHOLD
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,23 +78,21 @@ def mixtures(clips: Sequence[Frames]) -> tuple[Mixture, ...]:
     plain = clips[0]
     numbers = [_FIRST_NUMBER + i for i in range(_COLLUDERS)]
     copies = [mark(plain, number=number) for number in numbers]
+    known = _known(copies, _FIRST_NUMBER)
     mean = [np.mean(each, axis=0).round().astype(np.uint8) for each in zip(*copies, strict=True)]
-    found = [_mixture("five copies of one clip, averaged", mean, plain, numbers)]
+    found = [_mixture("five copies of one clip, averaged", mean, plain, known)]
     middle = [np.median(each, axis=0).astype(np.uint8) for each in zip(*copies, strict=True)]
-    found.append(_mixture("five copies of one clip, median", middle, plain, numbers))
-    theirs = [_FIRST_NUMBER + 16 + i for i in range(len(clips))]
-    guess = np.mean(
-        [_high(mark(clip, number=number)) for clip, number in zip(clips[1:], theirs, strict=False)],
-        axis=0,
-    )
+    found.append(_mixture("five copies of one clip, median", middle, plain, known))
+    first = _FIRST_NUMBER + 16
+    others = [mark(clip, number=first + i) for i, clip in enumerate(clips[1:])]
+    guess = np.mean([_high(clip) for clip in others], axis=0)
     guess *= 2.5 / guess.std()
     pasted = [np.clip(frame + guess, 0, 255).astype(np.uint8) for frame in plain]
-    what = f"pattern guessed from {len(clips) - 1} clips of one key, pasted on another"
-    found.append(_mixture(what, pasted, plain, theirs))
-    ours = mark(plain, number=numbers[0])
-    erased = [np.clip(frame - guess, 0, 255).astype(np.uint8) for frame in ours]
+    what = f"pattern guessed from {len(others)} clips of one key, pasted on another"
+    found.append(_mixture(what, pasted, plain, _known(others, first)))
+    erased = [np.clip(frame - guess, 0, 255).astype(np.uint8) for frame in copies[0]]
     what = "the same guess subtracted from a marked clip"
-    found.append(_mixture(what, erased, plain, numbers[:1]))
+    found.append(_mixture(what, erased, plain, _known(copies[:1], _FIRST_NUMBER)))
     return tuple(found)
 
 
@@ -132,10 +137,20 @@ def _removal(name: str, marked: Frames, plain: Frames) -> Removal:
     return Removal(name, None, left)
 
 
-def _mixture(attack: str, frames: Frames, plain: Frames, numbers: Sequence[int]) -> Mixture:
+def _known(clips: Sequence[Frames], first: int) -> dict[int, Fingerprint]:
+    """Return what a register keeps of marked clips with numbers from `first` on."""
+    return {first + i: Fingerprint.of(clip) for i, clip in enumerate(clips)}
+
+
+def _mixture(
+    attack: str, frames: Frames, plain: Frames, known: Mapping[int, Fingerprint]
+) -> Mixture:
     reading = read_picture(frames, [KEYS])
-    theirs = reading.asset_number is None or reading.asset_number in numbers
-    return Mixture(attack, str(reading.status), theirs, psnr(plain, frames))
+    number = reading.asset_number
+    theirs = None if number is None else known.get(number)
+    agreement = None if theirs is None else theirs.agreement(frames, reading.geometry)
+    return Mixture(attack, str(reading.status), number is None or theirs is not None, agreement,
+                   psnr(plain, frames))  # fmt: skip
 
 
 def _high(frames: Frames) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:

@@ -55,6 +55,13 @@ def pattern_stretch(short_side: int) -> float:
     return SMALL_STRETCH if short_side < _SMALL_SIDE else 1.0
 
 
+def flattened(right: Complex) -> Complex:
+    """Return coefficients (S, 45, 23) with the loudness around each taken out."""
+    loud = np.ascontiguousarray(np.moveaxis(np.abs(right) ** 2, 0, -1))
+    around = np.moveaxis(cv2.blur(loud, (7, 7)).reshape(loud.shape), -1, 0)
+    return np.asarray(right / (np.sqrt(around) + np.float32(1e-20)), np.complex64)
+
+
 @dataclass(frozen=True, slots=True)
 class Sync:
     """Where the pilots agree best: z in standard deviations, shift in canonical pixels."""
@@ -82,6 +89,7 @@ class LatticePattern:
         turn = 2.0 * np.pi * keyed_units(keys.picture, "pilot phases", radius.size)[pilots]
         self._py, self._px = ky[pilots], kx[pilots]
         self._pilot = (amplitude[pilots] * np.exp(1j * turn)).astype(np.complex64)
+        self._once = np.where(self._px > 0, np.float32(0.5), np.float32(1.0))
         self._dy, self._dx, self._radius = ky[data], kx[data], radius[data]
         self._amplitude = amplitude[data]
         self._slot = keyed_order(keys.picture, "interleave", 2 * data.size) % PICTURE_FORMAT.length
@@ -137,9 +145,7 @@ class LatticePattern:
         A negative picture has the pilots' sign turned; both signs count, as the code reads both.
         """
         products = self._pilots_in(spectrum)
-        grid = np.zeros((_GRID, _GRID), np.complex64)
-        grid[self._py % _GRID, self._px % _GRID] = products
-        z = np.abs(fft.fft2(grid).real)
+        z = np.abs(self._over_shifts(products, _GRID))
         y, x = np.unravel_index(int(np.argmax(z)), z.shape)
         fine = np.arange(-1.0, 1.01, 0.25)
         down = np.exp(-2j * np.pi / PERIOD * np.outer(y + fine, self._py))
@@ -148,22 +154,29 @@ class LatticePattern:
         i, j = np.unravel_index(int(np.argmax(near)), near.shape)
         return Sync(float(near[i, j]), float(y + fine[i]), float(x + fine[j]))
 
-    def coarse_z(self, right: Complex, flips: tuple[tuple[bool, bool], ...]) -> list[float]:
-        """Return, per flip (y, x), the best pilot correlation over shifts.
+    def coarse_z(self, flat: Complex, flips: tuple[tuple[bool, bool], ...]) -> Floats:
+        """Return (S, flips) the best pilot correlation over shifts, per flip (y, x).
 
-        `right` (45, 23) are coefficients for y indices -22..22 and x indices 0..22.
+        `flat` (S, 45, 23) are `flattened` coefficients for y indices -22..22 and x indices 0..22.
         """
-        flat = right / (np.sqrt(cv2.blur(np.abs(right) ** 2, (7, 7))) + 1e-20)
-        z = []
+        columns = self._px
+        points = []
         for flip_y, flip_x in flips:
-            turned = flat[::-1] if flip_y != flip_x else flat
-            point = turned[self._py + PILOT_REACH, self._px]
-            point = np.conj(point) if flip_x else point
-            grid = np.zeros((_COARSE_GRID, _COARSE_GRID), np.complex64)
-            products = self._standard(point * np.conj(self._pilot))
-            grid[self._py % _COARSE_GRID, self._px % _COARSE_GRID] = products
-            z.append(float(fft.fft2(grid).real.max()))
-        return z
+            rows = PILOT_REACH + (self._py if flip_y == flip_x else -self._py)
+            point = flat[:, rows, columns]
+            points.append(np.conj(point) if flip_x else point)
+        products = self._standard(np.stack(points, axis=1) * np.conj(self._pilot))
+        return np.asarray(self._over_shifts(products, _COARSE_GRID).max(axis=(-2, -1)))
+
+    def _over_shifts(self, products: Complex, side: int) -> Floats:
+        """Return the real part of the products' sum (..., side, side) at every shift of a grid over
+        one period.
+        """
+        grid = np.zeros((*products.shape[:-1], side, PILOT_REACH + 1), np.complex64)
+        # Only columns x >= 0 hold pilots; a real transform counts all but the first twice.
+        grid[..., self._py % side, self._px] = np.conj(products) * self._once
+        columns = fft.ifft(grid, axis=-2, norm="forward", overwrite_x=True)
+        return np.asarray(fft.irfft(columns, side, axis=-1, norm="forward"), np.float32)
 
     def _pilots_in(self, spectrum: Spectrum) -> Complex:
         """Return each pilot's product with the key, scaled so that their sum is in standard
@@ -179,5 +192,5 @@ class LatticePattern:
         return self._standard(flat * np.conj(self._pilot))
 
     def _standard(self, products: Complex) -> Complex:
-        energy = float(np.sum(np.abs(products) ** 2))
+        energy = np.sum(np.abs(products) ** 2, axis=-1, keepdims=True)
         return np.asarray(products / np.sqrt(0.5 * energy + 1e-30), np.complex64)

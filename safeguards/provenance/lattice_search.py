@@ -22,6 +22,7 @@ from primafacie.safeguards.provenance.lattice_pattern import (
     PILOT_REACH,
     SMALL_STRETCH,
     LatticePattern,
+    flattened,
 )
 from primafacie.safeguards.provenance.reading import Geometry, MarkStatus, PictureReading
 from primafacie.safeguards.provenance.residual import (
@@ -34,6 +35,8 @@ from primafacie.safeguards.provenance.residual import (
 from primafacie.safeguards.provenance.spectrum import (
     PERIOD,
     Complex,
+    Floats,
+    Scales,
     Spectrum,
     measure,
     values_only,
@@ -47,7 +50,10 @@ CUTOFFS = (np.inf, 22.0, 15.0, 10.0)  # lattice radii: channels that keep all, o
 _BREADTH, _PATIENT_BREADTH = 8, 32
 _FIXED_Z = 3.0  # least pilot correlation for decoding at a given shift
 _FOUND_Z = 4.7  # and at the best of all shifts; without a mark that is 4.2 +- 0.3
+_SCALED_Z, _TURNED_Z, _PART_Z = 5.0, 5.4, 5.6  # and the more places, the further chance goes
 _PATIENT_Z = 6.0
+_ANGLES_READ = 2  # of those close to the best
+MOST_CHANCE = 1e-9  # that a search without a mark reads one: then it decodes no more
 _ASPECTS = (1.0, 4 / 3, 3 / 4, 16 / 9, 9 / 16)
 _FLIPS = ((False, False), (False, True), (True, False), (True, True))
 _SCALES = tuple(float(0.45 * 1.009**i) for i in range(183))  # 0.45 .. 2.3
@@ -55,7 +61,13 @@ _NEAR_SCALES = tuple(float(0.95 * 1.009**i) for i in range(25))  # 0.95 .. 1.18
 _SMALL_ANGLES = (-3.0, -2.4, -1.8, -1.2, -0.6, 0.6, 1.2, 1.8, 2.4, 3.0)  # degrees
 _DEEP_ANGLES = tuple(sign * 0.6 * i for i in range(6, 19) for sign in (1, -1))  # to 10.8 degrees
 _ROI_SIDES = (0.7, 0.5)
+_AT_ONCE = 16  # scales that go through one product
+_STEPS = (0.0045, 0.0022, 0.0011, 0.0005)
+_TOGETHER = ((1, 1), (-1, -1))  # how both scales move
+_FREELY = (*_TOGETHER, (0, 1), (0, -1), (1, 0), (-1, 0))
+_CLEARLY = 0.4  # standard deviations that a second scale has to bring
 
+_Moves = tuple[tuple[int, int], ...]
 Box = tuple[float, float, float, float]
 _WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
 
@@ -219,54 +231,66 @@ class LatticeSearch:
         return self._decode(best, spectrum) if best.z >= _FOUND_Z else None
 
     def _scaled(
-        self, plane: Map, scales: Sequence[float], angle: float = 0.0
+        self, plane: Map, scales: Sequence[float], least: float = _SCALED_Z
     ) -> PictureReading | None:
         """Scan scales on a coarse map, then refine and decode the most promising."""
-        for hit in self._scan(plane, scales, angle, keep=3):
-            refined = self._refine(hit)
-            if refined.z < _FOUND_Z + 0.3:
-                continue
-            geometry = refined.geometry
-            spectrum = measure(plane, geometry.scale_y, geometry.scale_x)
-            reading = self._decode(refined, spectrum)
+        return self._closer(self._scan(plane, scales, 0.0, keep=3), least)
+
+    def _closer(self, hits: Iterable[_Hit], least: float) -> PictureReading | None:
+        """Refine hits, and decode those that stand out enough."""
+        for hit in hits:
+            refined, spectrum = self._refine(hit)
+            reading = self._decode(refined, spectrum) if refined.z >= least else None
             if reading is not None:
                 return reading
         return None
 
     def _scan(self, plane: Map, scales: Sequence[float], angle: float, keep: int) -> list[_Hit]:
         small = _halved(plane)
-        hits = []
-        for scale in scales:
-            right = _coarse(plane, small, scale, scale)
-            for pattern in self._patterns:
-                for (flip_y, flip_x), z in zip(
-                    _FLIPS, pattern.coarse_z(right, _FLIPS), strict=True
-                ):
-                    geometry = replace(
-                        _geometry(scale, scale), flip_y=flip_y, flip_x=flip_x, rotation_deg=angle
-                    )
-                    hits.append(_Hit(z, pattern, geometry, plane))
-        hits.sort(key=lambda hit: -hit.z)
-        return _apart(hits, keep)
+        seen: list[Floats] = []
+        for first in range(0, len(scales), _AT_ONCE):
+            some = np.array(scales[first : first + _AT_ONCE])
+            flat = _coarse(plane, small, np.stack((some, some), axis=1))
+            seen.append(np.stack([one.coarse_z(flat, _FLIPS) for one in self._patterns], axis=1))
+        z = np.concatenate(seen)  # (scales, patterns, flips)
 
-    def _refine(self, hit: _Hit) -> _Hit:
-        """Climb to the best pair of scales, from half a per cent down to a twentieth."""
+        def hit(place: int) -> _Hit:
+            at, which, how = (int(i) for i in np.unravel_index(place, z.shape))
+            flip_y, flip_x = _FLIPS[how]
+            geometry = replace(
+                _geometry(scales[at], scales[at]),
+                flip_y=flip_y,
+                flip_x=flip_x,
+                rotation_deg=angle,
+            )
+            return _Hit(float(z[at, which, how]), self._patterns[which], geometry, plane)
+
+        return _apart(map(hit, np.argsort(-z, axis=None, kind="stable").tolist()), keep)
+
+    def _refine(self, hit: _Hit) -> tuple[_Hit, Spectrum]:
+        """Climb to the best scale, from half a per cent down to a twentieth, and to the best pair
+        of scales where that agrees clearly better: nearly every picture keeps its aspect, and two
+        numbers fit chance better than one.
+        """
         small = _halved(hit.plane)
         turn = hit.geometry
         flips = ((turn.flip_y, turn.flip_x),)
 
-        def z_at(scale_y: float, scale_x: float) -> float:
-            return hit.pattern.coarse_z(_coarse(hit.plane, small, scale_y, scale_x), flips)[0]
-
-        best, scale_y, scale_x = hit.z, turn.scale_y, turn.scale_x
-        for step in (0.0045, 0.0022, 0.0011, 0.0005):
-            for move_y, move_x in ((1, 1), (-1, -1), (0, 1), (0, -1), (1, 0), (-1, 0)):
+        def climb(best: float, y: float, x: float, moves: _Moves) -> tuple[float, float, float]:
+            for step, (move_y, move_x) in product(_STEPS, moves):
                 while True:
-                    y, x = scale_y * (1 + step * move_y), scale_x * (1 + step * move_x)
-                    z = z_at(y, x)
+                    at = (y * (1 + step * move_y), x * (1 + step * move_x))
+                    flat = _coarse(hit.plane, small, np.array([at]))
+                    z = float(hit.pattern.coarse_z(flat, flips)[0, 0])
                     if z <= best:
                         break
-                    best, scale_y, scale_x = z, y, x
+                    best, (y, x) = z, at
+            return best, y, x
+
+        z, scale_y, scale_x = climb(hit.z, turn.scale_y, turn.scale_x, _TOGETHER)
+        freely = climb(z, scale_y, scale_x, _FREELY)
+        if freely[0] > z + _CLEARLY:
+            _, scale_y, scale_x = freely
         spectrum = measure(hit.plane, scale_y, scale_x)
         sync = hit.pattern.find_shift(spectrum.turned(turn.flip_y, turn.flip_x, turn.transposed))
         moved = _geometry(scale_y, scale_x, sync.shift_y, sync.shift_x)
@@ -277,7 +301,7 @@ class LatticeSearch:
             shift_y=moved.shift_y,
             shift_x=moved.shift_x,
         )
-        return replace(hit, z=sync.z, geometry=geometry)
+        return replace(hit, z=sync.z, geometry=geometry), spectrum
 
     def _rotated(
         self, plane: Map, angles: Sequence[float], scales: Sequence[float]
@@ -289,13 +313,11 @@ class LatticeSearch:
             best = hit if best is None or hit.z > best.z else best
         if best is None:
             return None
-        for offset in (0.0, -0.3, 0.3, -0.15, 0.15):
-            angle = best.geometry.rotation_deg + offset
-            near = best.geometry.scale_y * np.array([0.991, 1.0, 1.009])
-            reading = self._scaled(_turn(plane, angle), near.tolist(), angle)
-            if reading is not None:
-                return reading
-        return None
+        near = [best.geometry.scale_y * step for step in (0.991, 1.0, 1.009)]
+        angles = [best.geometry.rotation_deg + offset for offset in (0.0, -0.3, 0.3, -0.15, 0.15)]
+        hits = [self._scan(_turn(plane, angle), near, angle, keep=1)[0] for angle in angles]
+        hits.sort(key=lambda hit: -hit.z)
+        return self._closer(hits[:_ANGLES_READ], _TURNED_Z)
 
     def _in_parts(self, plane: Map) -> PictureReading | None:
         """Look at overlapping parts of the picture, as when a clip plays inside another."""
@@ -308,7 +330,7 @@ class LatticeSearch:
                 ]
                 whole = np.ascontiguousarray(part)
                 factor = CANONICAL_SHORT_SIDE / min(whole.shape)
-                reading = self._scaled(whole, [scale / factor for scale in _SCALES])
+                reading = self._scaled(whole, [scale / factor for scale in _SCALES], _PART_Z)
                 if reading is not None:
                     roi = (float(top), float(left), float(top + side), float(left + side))
                     return _within(reading, roi, factor)
@@ -326,7 +348,10 @@ class LatticeSearch:
         rows = [hit.pattern.soft(turned, shift, cutoff) for cutoff in CUTOFFS]
         soft = np.stack([row for row, _ in rows])
         for breadth in (_BREADTH, _PATIENT_BREADTH)[: 2 if hit.z >= _PATIENT_Z else 1]:
-            self._bound += code.false_bound(len(rows), breadth)
+            chance = code.false_bound(len(rows), breadth)
+            if self._bound + chance > MOST_CHANCE:
+                return None
+            self._bound += chance
             found = code.read(soft, breadth)
             if found is not None:
                 d = max(float(abs(row @ found.signs)) / spread for row, spread in rows)
@@ -388,7 +413,7 @@ def _mean(planes: Sequence[Map]) -> Map:
     return np.asarray(total / len(planes), np.float32)
 
 
-def _apart(hits: Sequence[_Hit], keep: int) -> list[_Hit]:
+def _apart(hits: Iterable[_Hit], keep: int) -> list[_Hit]:
     """Return the best hits whose scales differ by more than two per cent (neighbours find the same
     peak).
     """
@@ -411,13 +436,19 @@ def _halved(plane: Map) -> Map:
     return np.asarray(half, np.float32)
 
 
-def _coarse(plane: Map, half: Map, scale_y: float, scale_x: float) -> Complex:
-    """Return the pilots' coefficients, from the map of half size where that still holds them."""
-    if min(scale_y, scale_x) > 0.7:
+def _coarse(plane: Map, half: Map, scales: Scales) -> Complex:
+    """Return the pilots' flattened coefficients (S, 45, 23) for `scales` (S, 2), from the map of
+    half size where that still holds them.
+    """
+    flat = np.empty((len(scales), 2 * PILOT_REACH + 1, PILOT_REACH + 1), np.complex64)
+    wide = scales.min(axis=1) > 0.7
+    if wide.any():
         # The halved map has half as many pixels per period, counted exactly for odd sizes.
-        ratio_y, ratio_x = half.shape[0] / plane.shape[0], half.shape[1] / plane.shape[1]
-        return values_only(half, ratio_y * scale_y, ratio_x * scale_x, PILOT_REACH)
-    return values_only(plane, scale_y, scale_x, PILOT_REACH)
+        ratio = np.array(half.shape) / np.array(plane.shape)
+        flat[wide] = flattened(values_only(half, ratio * scales[wide], PILOT_REACH))
+    if not wide.all():
+        flat[~wide] = flattened(values_only(plane, scales[~wide], PILOT_REACH))
+    return flat
 
 
 def _turn(plane: Map, angle: float) -> Map:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import hmac
 from dataclasses import dataclass
 from functools import cache
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +27,7 @@ from primafacie.safeguards.provenance.mark_keys import MarkKeys
 Floats = npt.NDArray[np.float32]
 Bits = npt.NDArray[np.uint8]
 Order = npt.NDArray[np.intp]
+_Kind = TypeVar("_Kind", bound=np.generic)
 
 _BETA = 2.0**0.25
 
@@ -84,16 +86,23 @@ class PayloadCode:
 
         Every row costs `breadth` chances of a false tag; `false_bound` counts them.
         """
-        found = decode_list(soft, self._used_mask, breadth)
-        for row, rank in np.ndindex(found.paths.shape[:2]):
-            number = self._verified(found.paths[row, rank])
-            if number is not None:
-                return Decoded(number, _signs_of(polar_transform(found.paths[row, rank])))
-        return None
+        return next((one for one in self.read_each(soft, breadth) if one is not None), None)
+
+    def read_each(self, soft: Floats, breadth: int = 8) -> list[Decoded | None]:
+        """Return what each row of `soft` (tries, length) carries by itself."""
+        return [self._first(row) for row in decode_list(soft, self._used_mask, breadth).paths]
 
     def false_bound(self, tries: int, breadth: int = 8) -> float:
         """Return an upper bound on the chance that `tries` rows without a mark give a number."""
         return min(1.0, tries * breadth * 2.0**-self.shape.tag_bits)
+
+    def _first(self, paths: Bits) -> Decoded | None:
+        """Return what the likeliest of `paths` (breadth, length) whose tag verifies carries."""
+        for path in paths:
+            number = self._verified(path)
+            if number is not None:
+                return Decoded(number, _signs_of(polar_transform(path)))
+        return None
 
     def _verified(self, u: Bits) -> int | None:
         message = u[self._message]
@@ -191,12 +200,12 @@ def _decode_node(alpha: Floats, metric: Floats, node: _Node) -> tuple[Floats, Fl
     joined = 0.5 * (np.abs(upper + lower) - np.abs(upper - lower))
     one, metric, grew = _decode_node(joined, metric, node.first)
     if grew is not None:
-        alpha = np.take_along_axis(alpha, grew[:, :, None], axis=1)
+        alpha = _grown(alpha, grew)
         upper, lower = alpha[:, :, :half], alpha[:, :, half:]
     two, metric, again = _decode_node(lower + one * upper, metric, node.second)
     if again is not None:
-        one = np.take_along_axis(one, again[:, :, None], axis=1)
-        grew = again if grew is None else np.take_along_axis(grew, again, axis=1)
+        one = _grown(one, again)
+        grew = again if grew is None else _grown(grew, again)
     return np.concatenate((one * two, two), axis=2), metric, grew
 
 
@@ -207,10 +216,16 @@ def _branch(alpha: Floats, metric: Floats) -> tuple[Floats, Floats, Order]:
     against_one = np.maximum(alpha, 0.0).sum(axis=2)
     both = np.concatenate((metric + against_zero, metric + against_one), axis=1)
     kept = np.argpartition(both, breadth - 1, axis=1)[:, :breadth]
-    grew = kept % breadth
     sign = np.where(kept < breadth, np.float32(1), np.float32(-1))
     signs = np.broadcast_to(sign[:, :, None], alpha.shape)
-    return signs, np.take_along_axis(both, kept, axis=1), grew
+    return signs, _grown(both, kept), kept % breadth
+
+
+def _grown(values: npt.NDArray[_Kind], grew: Order) -> npt.NDArray[_Kind]:
+    """Return for every row of `values` (tries, paths, ...) its paths `grew` (tries, breadth)."""
+    tries, paths = values.shape[:2]
+    places = grew + np.arange(0, tries * paths, paths)[:, None]
+    return values.reshape(tries * paths, *values.shape[2:])[places]
 
 
 def _mask(length: int, positions: Order) -> tuple[bool, ...]:

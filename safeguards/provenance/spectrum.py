@@ -18,6 +18,7 @@ from primafacie.safeguards.provenance.residual import Map
 
 Complex = npt.NDArray[np.complex64]
 Floats = npt.NDArray[np.float32]
+Scales = npt.NDArray[np.float64]
 
 PERIOD = 160  # canonical pixels
 REACH = 25  # the highest lattice index along an axis
@@ -61,15 +62,24 @@ def measure(plane: Map, scale_y: float, scale_x: float) -> Spectrum:
     return Spectrum(values, np.asarray(np.maximum(noise, 1e-20), np.float32))
 
 
-def values_only(plane: Map, scale_y: float, scale_x: float, reach: int) -> Complex:
-    """Return the coefficients (2 reach + 1, reach + 1): y indices -reach..reach, x indices
-    0..reach.
+def values_only(plane: Map, scales: Scales, reach: int) -> Complex:
+    """Return the coefficients (S, 2 reach + 1, reach + 1) for `scales` (S, 2), each along y and x:
+    y indices -reach..reach, x indices 0..reach.
+
+    All scales go through one real product along x. Along y the sums over negative indices need no
+    waves of their own: they are those of the conjugate.
     """
-    across = _across(plane, _waves(plane.shape[1], scale_x, 0.0, reach + 1))
-    # The sums over negative y indices need no waves of their own: they are those of the conjugate.
-    waves = _waves(plane.shape[0], scale_y, 0.0, reach + 1).T
-    upper, lower = waves @ across, np.conj(waves) @ across
-    return np.concatenate((lower[:0:-1], upper), axis=0)
+    (height, width), count, n = plane.shape, scales.shape[0], reach + 1
+    waves = _waves_of(width, scales[:, 1], n)
+    across = (plane @ waves.reshape(width, -1)).reshape(height, count, 2 * n)
+    if height != width or not np.array_equal(scales[:, 0], scales[:, 1]):
+        waves = _waves_of(height, scales[:, 0], n)
+    both = waves.transpose(1, 2, 0) @ across.transpose(1, 0, 2)
+    rr, ri, ir, ii = both[:, :n, :n], both[:, :n, n:], both[:, n:, :n], both[:, n:, n:]
+    values = np.empty((count, 2 * reach + 1, n), np.complex64)
+    values.real[:, reach:], values.imag[:, reach:] = rr - ii, ri + ir
+    values.real[:, reach::-1], values.imag[:, reach::-1] = rr + ii, ri - ir
+    return values
 
 
 def _across(plane: Map, waves: Complex) -> Complex:
@@ -90,3 +100,18 @@ def _waves(length: int, scale: float, first: float, count: int) -> Complex:
     steps[0] = np.exp(-1j * first * places)
     steps[1:] = np.exp(-1j * places)
     return np.asarray(np.cumprod(steps, axis=0).T, np.complex64)
+
+
+def _waves_of(length: int, scales: Scales, count: int) -> Floats:
+    """Return real and imaginary parts of `_waves` from index 0 on for each scale: (length, S,
+    2 count).
+    """
+    places = (np.arange(length) + 0.5)[:, None] * (2.0 * np.pi / (PERIOD * scales))
+    steps = np.empty((count, *places.shape), np.complex128)
+    steps[0] = 1.0
+    steps[1:] = np.exp(-1j * places)
+    np.cumprod(steps, axis=0, out=steps)
+    waves = np.empty((*places.shape, 2 * count), np.float32)
+    waves[:, :, :count] = steps.real.transpose(1, 2, 0)
+    waves[:, :, count:] = steps.imag.transpose(1, 2, 0)
+    return waves

@@ -79,8 +79,8 @@ Preset = Literal["robust", "standard", "hd"]
 
 PRESETS: dict[Preset, StrengthGoal] = {
     "robust": StrengthGoal(start_db=42.5, needed=26.0, plenty=44.0, calm=0.0),
-    "standard": StrengthGoal(start_db=49.5, needed=17.0, plenty=19.0, calm=0.2),
-    "hd": StrengthGoal(start_db=50.5, needed=17.0, plenty=19.0, calm=0.2),
+    "standard": StrengthGoal(start_db=49.5, needed=17.0, plenty=17.5, calm=0.2),
+    "hd": StrengthGoal(start_db=50.5, needed=17.0, plenty=17.5, calm=0.2),
 }
 
 

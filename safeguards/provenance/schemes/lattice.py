@@ -33,6 +33,7 @@ _PLANNED_FRAMES = 6
 _ROUNDS = 5
 _TRIAL_FRAMES = 12
 _CLOSE = 1.15  # times the target is near enough
+_ROWS_READ = 2  # of the reader's four, each by itself
 _LEAN = 6.0  # sigmas the free bits alone are worth
 _CALM_LIMIT = 16.0  # grey levels of spread beyond which a busy place is no busier
 _DARK = 60.0  # grey levels below which the mark is weakened
@@ -135,7 +136,8 @@ class LatticeMarker:
             step = (1.05 * target - _LEAN) / max(plan.correlation - _LEAN, 1.0)
             strength = plan.strength * float(np.clip(step, 0.5, 1.6))
             strength = min(max(strength, low), high)
-            if strength in tried:
+            # What did not read says nothing of how far to go.
+            if strength in tried or (plan.correlation == 0.0 and best is not plan):
                 strength = float(np.sqrt(low * high))
             tried.add(strength)
             plan = self._tried(frames, signs, drawn, strength, rounds)
@@ -161,7 +163,11 @@ class LatticeMarker:
         return PicturePlan(strength, _psnr(frames, marked), left, rounds)
 
     def _left_after_trial(self, marked: Sequence[Frame], signs: Floats) -> float:
-        """Return the correlation left after the trial, 0 when the payload does not read back."""
+        """Return the correlation left after the trial, 0 when the payload does not read back.
+
+        It must do so by two of the reader's rows alone: what one row reads by itself may be luck,
+        and a whole clip, which an encoder treats a little otherwise, then carries nothing.
+        """
         there_and_back = [*marked, *marked[::-1]]
         clip = (there_and_back * _TRIAL_FRAMES)[:_TRIAL_FRAMES]
         size = _WORLD_SIZE if self._stretch == 1.0 else 1.0
@@ -169,8 +175,9 @@ class LatticeMarker:
         seen = _mean_residual(world[:: len(world) // _PLANNED_FRAMES])
         spectrum = measure(seen, self._stretch, self._stretch)
         rows = [self._pattern.soft(spectrum, (0.0, 0.0), cutoff) for cutoff in CUTOFFS]
-        found = self._pattern.code.read(np.stack([soft for soft, _ in rows]))
-        if found is None or found.number != self._number:
+        found = self._pattern.code.read_each(np.stack([soft for soft, _ in rows]))
+        read = [one for one in found if one is not None and one.number == self._number]
+        if len(read) < _ROWS_READ:
             return 0.0
         return max(float(soft @ signs) / spread for soft, spread in rows)
 
