@@ -80,7 +80,8 @@ class Shot:
     outside: mean grey levels by which the picture far from the head differs from the source.
     asked (T,): the opening the track asked for. digest: of all frames. thumbnails: (name, picture)
     of chosen moments, only for drawn portraits. long: a monologue seen at every second frame, for
-    the head and the blinks; nothing else was measured on it.
+    the head and the blinks; nothing else was measured on it. held: the same with the head held
+    still, for the noise of reading it.
     """
 
     take: Take
@@ -92,6 +93,7 @@ class Shot:
     seconds: float
     thumbnails: tuple[tuple[str, Picture], ...] = ()
     long: bool = False
+    held: Take | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,14 +280,14 @@ class Stage:
             thumbnails=picked,
         )
 
-    def observe(self, track: MotionTrack) -> Shot:
+    def observe(self, track: MotionTrack, held: Take | None = None) -> Shot:
         """Only look: every second frame of a long track, one after the other."""
         half = MotionTrack(
             track.fps / 2, track.pose[::2], track.gaze[::2], track.coeffs[::2], track.notes
         )
         watched = self.watcher.watch(self.frames(half), half.fps)
         seen = Take("monologue", watched, ())
-        return Shot(seen, (), (), 0.0, opening(half), "", 0.0, long=True)
+        return Shot(seen, (), (), 0.0, opening(half), "", 0.0, long=True, held=held)
 
     def _drawn(self, track: MotionTrack) -> tuple[list[Picture], float]:
         begun = time.process_time()
@@ -384,6 +386,10 @@ def _long(shots: Sequence[Shot]) -> list[Take]:
     return [shot.take for shot in shots if shot.long]
 
 
+def _held(shots: Sequence[Shot]) -> list[Take]:
+    return [shot.held for shot in shots if shot.long and shot.held is not None]
+
+
 def _tracking(shots: Sequence[Shot]) -> float:
     return float(np.mean([
         measures.correlation(list(s.asked[ok]), list(s.take.watched.aperture[ok]))
@@ -431,9 +437,9 @@ CHECKS: Final[tuple[Check, ...]] = (
     Check("6a", "head, dP below 5 Hz", "deg/40 ms", 0.35, 0.55,
           lambda s: take.head(_long(s)).speed),
     Check("6b", "head, half of the power below", "Hz", 0.2, 0.6,
-          lambda s: take.head(_long(s)).half),
+          lambda s: take.head(_long(s), _held(s)).half),
     Check("6c", "head, 95 % of the power below", "Hz", 1.4, 2.6,
-          lambda s: take.head(_long(s)).most),
+          lambda s: take.head(_long(s), _held(s)).most),
     Check("7a", "blinks", "per min", 12, 30, lambda s: take.blinks(_long(s)).per_minute),
     Check("7b", "blink, median length", "s", 0.15, 0.40, lambda s: take.blinks(_takes(s)).median),
     Check("8a", "distance to the source face, mean", "", -_INF, 0.20, _mean_distance),
@@ -482,10 +488,10 @@ def _swimming(number: int, frame: Picture) -> Picture:
 
 def spoiled(
     stage: Stage, other: Stage, track: MotionTrack, said: Utterance, wrong: Sequence[Sound],
-    alone: Shot, monologue: MotionTrack,
+    alone: Shot, monologue: MotionTrack, held: Take | None,
 ) -> dict[str, tuple[str, Sequence[Shot]]]:  # fmt: skip
     """What each check must refuse: number -> (what was done, shots). alone: the unspoiled take;
-    wrong: the phones of another sentence."""
+    wrong: the phones of another sentence; held: the monologue with the head held still."""
     late = [shifted(alone, 8)]
     mistaken = [replace(alone, take=replace(alone.take, sounds=tuple(wrong)))]
     awake = stage.shoot(_without(track, "eyeBlink"), said)
@@ -502,8 +508,8 @@ def spoiled(
         "4": ("picture 320 ms late", late),
         "5": ("phones of another sentence", mistaken),
         "6a": ("frozen head", [rigid]),
-        "6b": ("trembling head", [stage.observe(_trembling(monologue))]),
-        "6c": ("head ten times slower", [stage.observe(_slow(monologue))]),
+        "6b": ("trembling head", [stage.observe(_trembling(monologue), held)]),
+        "6c": ("head ten times slower", [stage.observe(_slow(monologue), held)]),
         "7a": ("eyes that never shut", [rigid]),
         "7b": ("eyes that never shut", [awake]),
         "8a": ("another sitter", stranger),
@@ -556,7 +562,8 @@ def run(
         mine = [(number * each + i) % len(said) for i in range(each)]
         talk = monologue(said, number * each)
         walked = driven(rehearsal, motion, talk, size, number, listen=True)
-        shots = (*(stage.shoot(tracks[i], said[i]) for i in mine), stage.observe(walked))
+        held = stage.observe(_posed(walked, 0)).take
+        shots = (*(stage.shoot(tracks[i], said[i]) for i in mine), stage.observe(walked, held))
         warned = stage.portrait.warnings
         small = _small(stage.source) if stage.sitting.drawn else np.zeros((0, 0, 3), np.uint8)
         faces.append(
@@ -607,11 +614,11 @@ def _lines(
     track, text = tracks[longest], said[longest]
     wrong = said[(longest + 1) % len(said)].sounds
     alone = first.shoot(track, text)
-    bad = spoiled(first, second, track, text, wrong, alone, monologue)
-    frozen = first.shoot(still(len(track)), text)
     ours = (alone, next(s for s in faces[0].shots if s.long))
+    bad = spoiled(first, second, track, text, wrong, alone, monologue, ours[1].held)
+    frozen = first.shoot(still(len(track)), text)
     plain = (first.shoot(loudness(text, track), text),)
-    quiet = (frozen, replace(frozen, long=True))
+    quiet = (frozen, replace(frozen, long=True, held=frozen.take))
     return tuple(_line(c, faces, ours, plain if c.by_lips else quiet, bad[c.number])
                  for c in CHECKS)  # fmt: skip
 

@@ -199,7 +199,8 @@ def _until_shut(take: Take) -> float:
 
 class Head(NamedTuple):
     """speed: mean change of yaw, pitch and roll per 40 ms, as one angle in degrees, below 5 Hz.
-    spread: standard deviation of each. half, most: Hz below which 50 and 95 % of the power lie."""
+    spread: standard deviation of each. half, most: Hz below which 50 and 95 % of the power lie,
+    NaN where nothing moves."""
 
     speed: float
     spread: tuple[float, float, float]
@@ -207,23 +208,27 @@ class Head(NamedTuple):
     most: float
 
 
-def head(takes: Sequence[Take]) -> Head:
-    """How the head moves."""
-    return head_of([t.watched.pose for t in takes], takes[0].watched.fps)
+def head(takes: Sequence[Take], held: Sequence[Take] = ()) -> Head:
+    """How the head moves. held: the same takes with the head held still. What is read as movement
+    there (landmarks that tremble or follow a mouth) is the reading's own noise; its power is taken
+    from that of the takes."""
+    still = [t.watched.pose for t in held]
+    return head_of([t.watched.pose for t in takes], takes[0].watched.fps, still)
 
 
-def head_of(poses: Sequence[Doubles], fps: float) -> Head:
-    """The same, of angles (T, 3) from anywhere."""
+def head_of(poses: Sequence[Doubles], fps: float, still: Sequence[Doubles] = ()) -> Head:
+    """The same, of angles (T, 3) from anywhere; still: as long as poses, each."""
     from scipy.signal import butter, sosfiltfilt
 
     low = butter(2, 5.0, fs=fps, output="sos")
-    smooth = [sosfiltfilt(low, _whole(p), axis=0) for p in poses if len(p) > 15]
+    smooth, noise = ([sosfiltfilt(low, _whole(p), axis=0) for p in group if len(p) > 15]
+                     for group in (poses, still))  # fmt: skip
     if not smooth:
         nan = float("nan")
         return Head(nan, (nan, nan, nan), nan, nan)
     steps = np.concatenate([np.linalg.norm(np.diff(p, axis=0), axis=1) for p in smooth])
     spread = np.concatenate([p - p.mean(0) for p in smooth]).std(0)
-    half, most = _power_below(smooth, fps)
+    half, most = _power_below(np.maximum(_power(smooth, fps) - _power(noise, fps), 0), fps)
     return Head(
         float(steps.mean() * fps / 25), (float(spread[0]), float(spread[1]), float(spread[2])),
         half, most,
@@ -248,7 +253,8 @@ def repeats(paths: Doubles, fps: float, least: float = 10.0) -> float:
     return most
 
 
-def _power_below(poses: Sequence[Doubles], fps: float) -> tuple[float, float]:
+def _power(poses: Sequence[Doubles], fps: float) -> Doubles:
+    """Power by frequency, 0 to fps / 2 in steps of an eighth of a hertz, of all angles together."""
     size = round(8 * fps)
     total = np.zeros(size // 2 + 1)
     for pose in poses:
@@ -257,8 +263,14 @@ def _power_below(poses: Sequence[Doubles], fps: float) -> tuple[float, float]:
             window = np.hanning(len(piece))[:, None]
             spectrum = np.fft.rfft((piece - piece.mean(0)) * window, size, axis=0)
             total += (np.abs(spectrum) ** 2).sum(1)
-    share = np.cumsum(total) / max(total.sum(), 1e-12)
-    hertz = np.fft.rfftfreq(size, 1 / fps)
+    return total
+
+
+def _power_below(power: Doubles, fps: float) -> tuple[float, float]:
+    if power.sum() < 1e-9:
+        return float("nan"), float("nan")
+    share = np.cumsum(power) / power.sum()
+    hertz = np.linspace(0, fps / 2, len(power))
     return float(np.interp(0.5, share, hertz)), float(np.interp(0.95, share, hertz))
 
 

@@ -155,7 +155,7 @@ class SpeechStream:
         self._admission = require(admission)
         self._controls = controls
         move, look, wink, skew = _generators(controls)
-        self._listener = Listener(controls.fps)
+        self._listener = Listener(controls.fps, controls.language)
         self._manner = Manner(
             controls.pose, controls.gaze, controls.amplitude, "pose" not in controls.regions,
             move, look, wink,
@@ -275,7 +275,7 @@ def _sampled(rows: Floats, take: _Take) -> Floats:
 def _pose(take: _Take, head: Floats) -> Floats:
     controls = take.controls
     pose = np.zeros((take.frames, 6), np.float32)
-    pose[:, 5] = 1 / controls.distance
+    pose[:, 5] = 1  # the camera's distance is the renderer's
     if "pose" not in controls.regions:
         return pose
     pose[:, :3] = head

@@ -147,7 +147,7 @@ def benchmark(
     """
     groups = {"synthetic, 5 languages": synthetic()}
     if recordings is not None:
-        groups |= _grouped(recorded(recordings))
+        groups |= grouped(recorded(recordings))
     if len(groups) == 1 and recordings is not None:
         raise VoiceError("the folder holds no clip with labels or a text beside it")
     sounds = _recorded_nonspeech(nonspeech_folder) if nonspeech_folder else {}
@@ -177,7 +177,7 @@ def benchmark(
     )  # fmt: skip
 
 
-def _grouped(clips: Iterator[Truth]) -> dict[str, tuple[Truth, ...]]:
+def grouped(clips: Iterator[Truth]) -> dict[str, tuple[Truth, ...]]:
     """Recordings by folder, language and judge, English first."""
     groups: dict[str, list[Truth]] = {}
     for clip in clips:
@@ -242,7 +242,7 @@ def _along(clip: Truth) -> tuple[Span, ...]:
 
 def _live(clip: Truth, fps: int = _LIVE_FPS) -> tuple[Span, ...]:
     """What the listener said at the moment each frame was drawn, without the lips' lead."""
-    listener, at, said = Listener(fps), 0, []
+    listener, at, said = Listener(fps, clip.language), 0, []
     while listener.due() <= len(clip.pcm):
         listener.hear(clip.pcm[at : listener.due()])
         at = listener.due()
@@ -563,7 +563,7 @@ def first_motion() -> float:
     pcm = _clip().pcm16k[RATE // 2 :]
     taken = []
     for _ in range(9):
-        listener = Listener(25)
+        listener = Listener(25, "en")
         started = time.process_time()
         listener.hear(pcm[: int(LOOK_AHEAD * RATE)])
         listener.moment()

@@ -6,6 +6,7 @@ pcm -> speech segments -> phone opinions -> phones in time (along a text where t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
@@ -170,10 +171,16 @@ def _guessed(ear: _Ear) -> _Reading | None:
 
 def _seconded(ear: _Ear) -> _Ear:
     """With a second opinion on the phones, from a recogniser trained on people's English."""
-    sure = _one_hot(words.sounds(ear.pcm, ear.segments), len(ear.log_post))
+    found = words.sounds(ear.pcm, ear.segments)
+    return ear._replace(log_post=seconded(ear.log_post, found))
+
+
+def seconded(log_post: Floats, found: Sequence[Span]) -> Floats:
+    """log_post (T, 26) with the phones another recogniser found mixed in, where it found any."""
+    sure = _one_hot(found, len(log_post))
     share = np.where(sure[:, phones.SIL] == 1, 0, np.float32(_SECOND_OPINION))[:, None]
-    mixed = np.log((1 - share) * np.exp(ear.log_post) + share * sure + np.float32(1e-9))
-    return ear._replace(log_post=np.asarray(mixed, np.float32))
+    mixed = np.log((1 - share) * np.exp(log_post) + share * sure + np.float32(1e-9))
+    return np.asarray(mixed, np.float32)
 
 
 def _timed(ear: _Ear, reading: _Reading | None) -> tuple[tuple[Span, ...], Floats]:
@@ -194,7 +201,7 @@ def _heard(spans: tuple[Span, ...], speech: Mask) -> tuple[Span, ...]:
     return tuple(s for s in spans if speech[s.start : s.end].any())
 
 
-def _one_hot(spans: tuple[Span, ...], frames: int) -> Floats:
+def _one_hot(spans: Sequence[Span], frames: int) -> Floats:
     out = np.zeros((frames, len(phones.CLASSES)), np.float32)
     silent = np.ones(frames, np.bool_)
     for span in spans:

@@ -2,7 +2,8 @@
 
 What differs from a whole clip: loudness and the recording's colour are those of the speech heard
 so far; the newest frames are judged by a network that has not yet heard what follows, and judged
-again when it has; no text is known; and a pause is not known to be short while it lasts, so the
+again when it has; no text is known, nor is a word guessed; the second recogniser of English has
+not heard what follows either; and a pause is not known to be short while it lasts, so the
 lips shut in it. Everything happens at fixed positions of the sound, never at the end of a piece,
 so that the result cannot depend on how the sound was cut.
 """
@@ -15,7 +16,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from primafacie.generator.speech import align, mel, net, prosody, vad, visemes
+from primafacie.generator.speech import align, hearing, mel, net, prosody, vad, visemes, words
 from primafacie.generator.speech.align import Span
 from primafacie.generator.speech.mel import BANDS, FRAME_RATE, HOP, RATE
 from primafacie.generator.speech.phones import BILABIAL, CLASSES, LABIODENTAL, SIL
@@ -168,8 +169,10 @@ class Listener:
     `hear` takes the sound up to where `due` says; then `moment` gives the next frame.
     """
 
-    def __init__(self, fps: float) -> None:
+    def __init__(self, fps: float, language: str = "") -> None:
+        """language: BCP 47; in English a second recogniser is asked besides, as for a clip."""
         self._fps = fps
+        self._second = words.Live() if words.understood(language) else None
         self._net = net.default()
         self._gain = _Gain()
         self._watch, self._chunk = vad.Watch(), np.zeros(0, np.float32)
@@ -197,6 +200,8 @@ class Listener:
         """The next samples, at most as far as `due`."""
         self._samples += len(pcm)
         self._hear_voice(pcm)
+        if self._second is not None:
+            self._second.hear(pcm, self._watch.segments())
         log = np.log(self._mel.hear(pcm) + np.float32(1e-14))
         self._voice.hear(pcm, log)
         self._log = np.concatenate((self._log, log))
@@ -243,11 +248,22 @@ class Listener:
             net.log_posteriors(self._colour.normalised(log), self._net),
             self._colour.loudness(log), self._colour.quiet,
         )  # fmt: skip
+        if self._second is not None:
+            opinion = self._seconded(self._second, opinion, start)
         keep = max(again, self._first)
         self._opinion = np.concatenate(
             (self._opinion[: keep - self._first], opinion[keep - start :])
         )
         self._settle()
+
+    @staticmethod
+    def _seconded(second: words.Live, opinion: Floats, first: int) -> Floats:
+        """With the second recogniser's opinion on the frames it has heard."""
+        found = [
+            Span(s.phone, max(s.start - first, 0), s.end - first)
+            for s in second.spans() if s.end > first
+        ]  # fmt: skip
+        return hearing.seconded(opinion, found)
 
     def _settle(self) -> None:
         """Hands over to the search what will not be judged again, and forgets the distant past."""
@@ -264,9 +280,12 @@ class Listener:
         """The next frame of the video."""
         time = self._frame / self._fps
         tail = self._search.heard
-        spans = self._search.spans(
-            self._opinion[tail - self._first :], self._speech(tail, self._known)
-        )
+        spans = align.believed(
+            self._search.spans(
+                self._opinion[tail - self._first :], self._speech(tail, self._known)
+            ),
+            self._opinion, self._first,
+        )  # fmt: skip
         shape = self._shape(time, spans)
         self._touch(shape, spans)
         self._frame += 1

@@ -1,15 +1,16 @@
 """Trains the speech network and writes generator/weights/speech.npz.
 
-    OMP_NUM_THREADS=1 python -m primafacie.generator.training.train FOLDER
+    OMP_NUM_THREADS=1 python -m primafacie.generator.training.train FOLDER [SEED [FILE]]
 
-FOLDER is the one corpus.py filled. Every random choice is seeded; about six minutes on one idle
-core. The network hears 320 ms back and 160 ms ahead, so that the same weights could serve live
-sound.
+FOLDER is the one corpus.py filled, FILE another place for the weights. Every random choice is
+seeded; MODEL_CARD.md tells how long it takes. The network hears 320 ms back and 160 ms ahead, so
+that the same weights could serve live sound.
 """
 
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 from typing import Any, Final
 
@@ -115,13 +116,13 @@ def bigram(labels: NDArray[np.uint8]) -> Floats:
     return np.asarray(np.log(counts / counts.sum(axis=1, keepdims=True)), np.float32)
 
 
-def train(folder: Path, steps: int = STEPS) -> tuple[Network, Floats, Floats]:
+def train(folder: Path, steps: int = STEPS, seed: int = 1) -> tuple[Network, Floats, Floats]:
     """The trained network with averaged weights, class priors and bigram."""
-    torch.manual_seed(1)
+    torch.manual_seed(seed)
     torch.set_num_threads(1)
-    feats, labels, weights, clean = prepare(folder / "train.npz", COPIES, 3)
+    feats, labels, weights, clean = prepare(folder / "train.npz", COPIES, seed + 2)
     print(f"{len(feats) / 360_000:.1f} h of features", flush=True)
-    rng = np.random.default_rng(5)
+    rng = np.random.default_rng(seed + 4)
     chance = np.cumsum(weights[:-CROP:16].astype(np.float64))
     chance /= chance[-1]
     known = labels[labels != UNKNOWN]
@@ -172,9 +173,12 @@ def _mask(x: Floats, rng: np.random.Generator) -> None:
             row += rng.normal(0, 0.15, (1, mel.BANDS)).astype(np.float32)
 
 
-def save(net: Network, prior: Floats, pairs: Floats, path: Path = WEIGHTS) -> None:
-    """Folds the normalisation into the convolutions and writes float16 arrays."""
-    arrays: dict[str, Any] = {"prior": prior, "bigram": pairs}
+def save(
+    net: Network, prior: Floats, pairs: Floats, path: Path = WEIGHTS, seconds: float = 0
+) -> None:
+    """Folds the normalisation into the convolutions and writes float16 arrays. seconds: of
+    computing that the training took."""
+    arrays: dict[str, Any] = {"prior": prior, "bigram": pairs, "seconds": np.float32(seconds)}
     for i, (conv, norm) in enumerate(zip(net.convs, net.norms, strict=True)):
         weight, bias = _folded(conv, norm)
         arrays[f"conv{i}.weight"], arrays[f"conv{i}.bias"] = weight.astype(np.float16), bias
@@ -192,4 +196,6 @@ def _folded(conv: Any, norm: Any) -> tuple[Floats, Floats]:
 
 
 if __name__ == "__main__":
-    save(*train(Path(sys.argv[1]), *map(int, sys.argv[2:])))
+    made = train(Path(sys.argv[1]), seed=int(sys.argv[2]) if sys.argv[2:] else 1)
+    target = Path(sys.argv[3]) if sys.argv[3:] else WEIGHTS
+    save(*made, path=target, seconds=time.process_time())

@@ -253,6 +253,20 @@ def test_a_long_text_is_searched_in_a_band():
     assert found is not None and found.confidence > hearing.BELIEVED + 0.3
 
 
+def test_a_closure_for_which_little_speaks_is_another_sound():
+    m, n, aa = (phones.CLASS[name] for name in ("m", "n", "aa"))
+    chance = np.full((20, len(phones.CLASSES)), 0.001, np.float32)
+    chance[:10, m], chance[:10, n] = 0.2, 0.6
+    chance[10:, m], chance[10:, n] = 0.6, 0.2
+    spans = (align.Span(m, 0, 8), align.Span(aa, 8, 12), align.Span(m, 12, 20))
+    found = align.believed(spans, np.log(chance))
+    assert [s.phone for s in found] == [n, aa, m]
+    late = align.believed([s._replace(start=s.start + 50, end=s.end + 50) for s in spans],
+                          np.log(chance), 50)  # fmt: skip
+    assert [s.phone for s in late] == [n, aa, m]
+    assert align.believed(spans, np.log(chance), 900) == spans  # too long ago to say
+
+
 def test_nothing_to_align_is_no_alignment():
     empty = np.zeros((0, 26), np.float32)
     assert align.align(empty, np.zeros(0, bool), phones.spell("hi"), net.default()) is None

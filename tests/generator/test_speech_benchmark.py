@@ -231,7 +231,7 @@ def test_a_listener_who_is_always_right_scores_one(monkeypatch):
 
         late = 0.0
 
-        def __init__(self, fps: float) -> None:
+        def __init__(self, fps: float, language: str = "") -> None:
             self._fps, self._frame = fps, 0
 
         def due(self) -> int:

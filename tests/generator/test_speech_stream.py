@@ -24,8 +24,10 @@ from primafacie.generator.speech import (
     net,
     prosody,
     vad,
+    words,
 )
 from primafacie.generator.speech.benchmark import nonspeech
+from primafacie.generator.speech.stream import Listener
 from primafacie.generator.voice import Voice, from_pcm
 
 TEXT = "Maybe Bob will jump over the moon, but five very fine thieves have their thumbs."
@@ -165,6 +167,29 @@ def test_no_frame_hears_further_than_the_look_ahead(admission, sound):
     assert np.array_equal(other.push(changed).coeffs[: len(before)], before.coeffs)
 
 
+def test_the_second_recogniser_hears_live_nearly_what_it_hears_of_a_whole_clip(voice):
+    pcm, segments = voice.pcm16k, vad.segments(voice.pcm16k)
+    live, watch = words.Live(), vad.Watch()
+    for at in range(0, len(pcm) - vad.CHUNK, vad.CHUNK):
+        watch.hear(pcm[at : at + vad.CHUNK])
+        live.hear(pcm[at : at + vad.CHUNK], watch.segments())
+    frames = len(pcm) // mel.HOP
+    a, b = (
+        align.VISEME[benchmark._labels(spans, frames)]
+        for spans in (live.spans(), words.sounds(pcm, segments))
+    )
+    assert (a == b).mean() > 0.8
+    assert (b > 0).mean() > 0.4  # most of the clip is speech: silence is not what they agree on
+
+
+def test_a_recogniser_of_english_is_not_asked_about_other_languages(monkeypatch, voice):
+    heard = []
+    monkeypatch.setattr(words.Live, "hear", lambda self, pcm, segments: heard.append(len(pcm)))
+    for language in ("es", "", "en-GB"):
+        Listener(25, language).hear(voice.pcm16k[:3200])
+    assert heard == [3200]
+
+
 # ---- behaviour ---------------------------------------------------------------------------------
 
 
@@ -292,9 +317,6 @@ def test_the_gaze_step_by_step_is_the_gaze():
 
 
 def test_live_accents_are_mostly_those_of_the_whole_clip(admission, voice, sound):
-    from primafacie.generator.speech import hearing
-    from primafacie.generator.speech.stream import Listener
-
     listener, found = Listener(25), []
     at = 0
     while listener.due() <= len(sound):

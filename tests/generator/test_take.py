@@ -91,6 +91,15 @@ def test_a_frozen_a_wild_and_a_trembling_head_are_told_apart() -> None:
     assert take.head(changed(pose=shaking)).half > 2 * good.half
 
 
+def test_the_readings_own_noise_is_taken_from_the_heads_spectrum() -> None:
+    noise = np.random.default_rng(3).normal(0, 0.5, GOOD.watched.pose.shape)
+    held = changed(pose=noise[::-1])
+    slow = changed(pose=GOOD.watched.pose[:1] + np.linspace(0, 4, COUNT)[:, None] + noise)
+    assert take.head(slow).most > 2
+    assert take.head(slow, held).most < 1
+    assert np.isnan(take.head(held, held).most)
+
+
 def test_blinks_are_counted_and_a_metronome_is_known_by_its_rhythm() -> None:
     found = take.blinks([GOOD])
     assert found.per_minute == pytest.approx(3 / (COUNT / FPS / 60))

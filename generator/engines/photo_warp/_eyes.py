@@ -379,8 +379,8 @@ def _read_patch(paint: EyePaint, patch: Floats, e: Doubles, w: Doubles) -> Float
     return np.asarray(found, np.float32)
 
 
-def _along(colours: Doubles, index: Doubles) -> Doubles:
-    low = np.floor(index).astype(int)
-    high = np.minimum(low + 1, len(colours) - 1)
-    part = (index - low)[..., None]
-    return np.asarray(colours[low] * (1 - part) + colours[high] * part)
+def _along(colours: Doubles, index: Doubles) -> Floats:
+    """Colours (LID, 3) at any place between them."""
+    row = colours[None].astype(np.float32)
+    at = index.astype(np.float32)
+    return np.asarray(cv2.remap(row, at, np.zeros_like(at), cv2.INTER_LINEAR), np.float32)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from primafacie.generator.engines.photo_warp._basis import Bases
 from primafacie.generator.engines.photo_warp._matte import Matte
 from primafacie.generator.engines.photo_warp._relief import Relief
+from primafacie.generator.engines.photo_warp._view import View
 from primafacie.generator.head import rotation
 
 Floats = NDArray[np.float32]
@@ -27,6 +28,8 @@ _LOBES: Final = 8
 
 STEPS: Final = 10
 DAMPING: Final = 0.75
+#: Pixels by which no node may miss any more when fewer steps are enough.
+_NEAR: Final = 0.02
 #: Grid nodes by which the lower field's window is widened on every side.
 _SLACK: Final = 4
 
@@ -67,7 +70,10 @@ class Window:
 class Field:
     """What does not change from frame to frame, in float32.
 
-    bases (K, face nodes x 3), low_bases (K, low nodes x 3): bases on their windows only.
+    weight (gh, gw, 2): the head's share of x and of y. bases (K, face nodes x 3), low_bases (K,
+    low nodes x 3): bases on their windows only. shown: the nodes that the video's window needs;
+    home (h, w, 2): the plate pixels that it shows of the area that moves, each with its own x and
+    y.
     """
 
     relief: Relief
@@ -75,11 +81,14 @@ class Field:
     place: Floats
     weight: Floats
     free: Floats
+    inward: Floats
     breath: Floats
     face: Window
     bases: Floats
     low: Window
     low_bases: Floats
+    shown: Window
+    home: Floats
 
     @property
     def size(self) -> tuple[int, int]:
@@ -87,9 +96,20 @@ class Field:
         rows, columns = self.relief.shape
         return columns * self.relief.cell, rows * self.relief.cell
 
+    @property
+    def corner(self) -> tuple[int, int]:
+        """The plate pixel of the first of `home`."""
+        return int(self.home[0, 0, 0]), int(self.home[0, 0, 1])
 
-def build_field(bases: Bases) -> Field:
-    """Lay the bases of a face out on its grid."""
+    @property
+    def where(self) -> tuple[slice, slice]:
+        """The pixels of `home` in the plate."""
+        (x, y), (height, width) = self.corner, self.home.shape[:2]
+        return slice(y, y + height), slice(x, x + width)
+
+
+def build_field(bases: Bases, view: View) -> Field:
+    """Lay the bases of a face out on its grid, and find what of it a view shows."""
     relief = bases.relief
     upper = bases.upper(relief.head, relief.outside)
     lower = bases.lower(relief.head, relief.outside)
@@ -104,9 +124,27 @@ def build_field(bases: Bases) -> Field:
 
     return Field(
         relief, relief.head.astype(np.float32), relief.place[..., :2].astype(np.float32),
-        relief.weight.astype(np.float32), relief.free.astype(np.float32),
+        np.dstack([relief.weight] * 2).astype(np.float32), relief.free.astype(np.float32),
+        relief.inward.astype(np.float32),
         relief.breath.astype(np.float32), face, part(upper, face), low, part(lower, low),
+        *_shown(relief, view),
     )  # fmt: skip
+
+
+def _shown(relief: Relief, view: View) -> tuple[Window, Floats]:
+    """The nodes and the pixels of the moving area that lie in the view's window."""
+    (rows, columns), cell = relief.shape, relief.cell
+    height, width = view.plate.shape[:2]
+    left, top = max(relief.x0, view.left), max(relief.y0, view.top)
+    right = min(relief.x0 + columns * cell, view.left + view.width, width)
+    bottom = min(relief.y0 + rows * cell, view.top + view.height, height)
+    # A node more on every side: between nodes a pixel needs both.
+    nodes = Window(
+        max(0, (top - relief.y0) // cell - 1), min(rows, -(-(bottom - relief.y0) // cell) + 1),
+        max(0, (left - relief.x0) // cell - 1), min(columns, -(-(right - relief.x0) // cell) + 1),
+    )  # fmt: skip
+    x, y = np.meshgrid(np.arange(left, right), np.arange(top, bottom))
+    return nodes, np.dstack([x, y]).astype(np.float32)
 
 
 def _quiet(values: Doubles) -> Doubles:
@@ -142,19 +180,26 @@ def move_head(relief: Relief, pose: Floats, weights: Doubles, zoom: float) -> Mo
 def forward(field: Field, motion: Motion) -> tuple[Floats, Floats]:
     """Displacements in pixels (gh, gw, 2) of the two fields."""
     turn, rest = motion.turn[:2].astype(np.float32), motion.rest[:2].astype(np.float32)
-    rigid = field.head @ turn.T + motion.shift[:2].astype(np.float32) - field.place
-    rigid *= field.weight[..., None]
+    lay = np.c_[motion.turn[:2], motion.shift[:2]].astype(np.float32)
+    rigid = cv2.transform(field.head, lay) - field.place
+    rigid *= field.weight
     if motion.breath:
         rigid += np.float32(motion.breath) * field.breath
     low = rigid[field.low.cut].copy()
     weights = motion.weights.astype(np.float32)
     rigid[field.face.cut] += _skin(field, weights, field.bases, field.face, turn, rest)
     low += _skin(field, weights, field.low_bases, field.low, turn, rest)
-    rigid *= field.free
-    low *= field.free[field.low.cut]
+    _hold(rigid, field.free, field.inward)
+    _hold(low, field.free[field.low.cut], field.inward[field.low.cut])
     both = rigid.copy()
     both[field.low.cut] = low
     return rigid, both
+
+
+def _hold(moved: Floats, free: Floats, inward: Floats) -> None:
+    """Nothing is pulled in over a border of the photo; what leaves over it may, or a head that
+    grows or rises there would be squeezed until it folds."""
+    np.multiply(moved, free, out=moved, where=moved * inward > 0)
 
 
 def _skin(
@@ -163,8 +208,8 @@ def _skin(
     rows, columns = window.cut
     shape = (rows.stop - rows.start, columns.stop - columns.start)
     moved = (weights @ bases).reshape(*shape, 3)
-    share = field.weight[window.cut][..., None]
-    return np.asarray(moved @ rest.T + share * (moved @ (turn - rest).T), np.float32)
+    share = field.weight[window.cut]
+    return np.asarray(cv2.transform(moved, rest) + share * cv2.transform(moved, turn - rest))
 
 
 def invert(displacement: Floats, cell: int, window: Window | None = None) -> Floats:
@@ -175,14 +220,17 @@ def invert(displacement: Floats, cell: int, window: Window | None = None) -> Flo
     """
     rows, columns = displacement.shape[:2]
     window = window or Window(0, rows, 0, columns)
-    y, x = np.mgrid[window.top : window.bottom, window.left : window.right].astype(np.float32)
-    field = displacement / np.float32(cell)
-    bx, by = x.copy(), y.copy()
+    home = np.empty((window.bottom - window.top, window.right - window.left, 2), np.float32)
+    home[..., 0] = np.arange(window.left, window.right)
+    home[..., 1] = np.arange(window.top, window.bottom)[:, None]
+    field, back = displacement * np.float32(1 / cell), home
     for _ in range(STEPS):
-        d = np.asarray(cv2.remap(field, bx, by, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
-        bx += np.float32(DAMPING) * (x - bx - d[..., 0])
-        by += np.float32(DAMPING) * (y - by - d[..., 1])
-    return np.dstack([bx - x, by - y]) * np.float32(cell)
+        d = cv2.remap(field, back, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        goal = cv2.subtract(home, d)
+        if cv2.norm(back, goal, cv2.NORM_INF) * cell < _NEAR:
+            break
+        back = cv2.addWeighted(back, 1 - DAMPING, goal, DAMPING, 0)
+    return np.asarray(cv2.subtract(back, home) * np.float32(cell))
 
 
 def low_window(field: Field, motion: Motion) -> Window:
@@ -219,32 +267,30 @@ class Cut:
 def warp(
     field: Field, fine: Picture, motion: Motion, cut: Cut, matte: Matte | None, base: Picture
 ) -> tuple[Picture, Floats]:
-    """The whole plate, moved, and the backward displacement on the grid.
+    """The plate, moved where the window shows it, and the backward displacement on the nodes shown.
 
     fine is the plate as `refine` returned it. What lies outside the moving area is the base's own
     pixels; with a matte the wall does not move.
     """
     whole, low = forward(field, motion)
-    cell = field.relief.cell
-    coarse = invert(whole, cell)
+    cell, shown, (x, y) = field.relief.cell, field.shown, field.corner
+    coarse = invert(whole, cell, shown)
     back = _enlarge(coarse, cell)
+    left, top = shown.left * cell, shown.top * cell
     window = low_window(field, motion)
     lower = _enlarge(invert(low, cell, window), cell)
-    _join(back, lower, window.left * cell, window.top * cell, cut)
-    height, width = base.shape[:2]
-    x0, y0 = field.relief.x0, field.relief.y0
-    h, w = min(back.shape[0], height - y0), min(back.shape[1], width - x0)
-    back = back[:h, :w]
-    back[..., 0] += np.arange(x0, x0 + w, dtype=np.float32)
-    back[..., 1] += np.arange(y0, y0 + h, dtype=np.float32)[:, None]
-    where = (slice(y0, y0 + h), slice(x0, x0 + w))
-    moved = _sample(fine, back + back, cv2.INTER_CUBIC)
+    inner = Cut(cut.left - left, cut.top - top, cut.mask)
+    _join(back, lower, window.left * cell - left, window.top * cell - top, inner)
+    x, y = x - field.relief.x0 - left, y - field.relief.y0 - top
+    height, width = field.home.shape[:2]
+    at = cv2.add(back[y : y + height, x : x + width], field.home)
+    moved = _sample(fine, cv2.add(at, at), cv2.INTER_CUBIC)
     if matte is not None:
-        alpha = _sample(matte.alpha, back, cv2.INTER_LINEAR)
-        clean = _sample(matte.clean, back, cv2.INTER_LINEAR) if matte.screen else None
-        moved = matte.lay(moved, alpha, clean, where)
+        alpha = _sample(matte.alpha, at, cv2.INTER_LINEAR)
+        clean = _sample(matte.clean, at, cv2.INTER_LINEAR) if matte.screen else None
+        moved = matte.lay(moved, alpha, clean, field.where)
     out = base.copy()
-    out[where] = moved
+    out[field.where] = moved
     return out, coarse
 
 
@@ -281,7 +327,7 @@ def _between(picture: Picture, axis: int) -> Picture:
     return out
 
 
-def _sample(picture: Picture, at: Floats, kernel: int) -> Picture:
+def _sample(picture: Picture, at: Any, kernel: int) -> Picture:
     read = cv2.remap(picture, at, None, kernel, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(read, np.uint8)
 

@@ -35,8 +35,9 @@ class TorchField:
         self._device = torch.device(device)
         self._head = self._tensor(field.head)  # (gh, gw, 3)
         self._place = self._tensor(field.place)  # (gh, gw, 2)
-        self._weight = self._tensor(field.weight)[..., None]
+        self._weight = self._tensor(field.weight)  # (gh, gw, 2)
         self._free = self._tensor(field.free)
+        self._inward = self._tensor(field.inward)
         self._breath = self._tensor(field.breath)
         self._bases = self._tensor(field.bases)  # (K, nodes x 3)
         self._low_bases = self._tensor(field.low_bases)
@@ -54,7 +55,7 @@ class TorchField:
     def warp(
         self, motions: Sequence[Motion], cuts: Sequence[Cut]
     ) -> Iterator[tuple[Picture, Floats]]:
-        """One plate (H, W, 3) and one backward displacement (gh, gw, 2) per motion."""
+        """One plate (H, W, 3) and one backward displacement on the nodes shown per motion."""
         whole, low = self._forward(motions)
         cell = self._field.relief.cell
         coarse = _invert(whole, cell)
@@ -62,7 +63,8 @@ class TorchField:
         lower = _enlarge(_invert(low, cell), cell)
         mask = self._masks(cuts, (back.shape[1], back.shape[2]))
         back = back + mask[..., None] * (lower - back)
-        return zip(self._sample(back), coarse.cpu().numpy(), strict=True)
+        shown = coarse[:, *self._field.shown.cut]
+        return zip(self._sample(back), shown.cpu().numpy(), strict=True)
 
     def _forward(self, motions: Sequence[Motion]) -> tuple[Tensor, Tensor]:
         """(B, gh, gw, 2) each."""
@@ -80,7 +82,10 @@ class TorchField:
         low += self._skin(weights, self._low_bases, self._field.low, turn, rest)
         both = whole.clone()
         both[:, *self._field.low.cut] = low
-        return whole * self._free, both * self._free
+        return self._held(whole), self._held(both)
+
+    def _held(self, moved: Tensor) -> Tensor:
+        return torch.where(moved * self._inward > 0, moved * self._free, moved)
 
     def _skin(
         self, weights: Tensor, bases: Tensor, window: Window, turn: Tensor, rest: Tensor

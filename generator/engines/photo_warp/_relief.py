@@ -28,9 +28,9 @@ class Relief:
 
     place (gh, gw, 3): the node in plate pixels with its depth. head (gh, gw, 3): the same point in
     head units. weight (gh, gw): share of the head's movement. free (gh, gw, 2): how freely x and y
-    may move, 0 at borders of the photo. outside (gh, gw): distance to the face outline in face
-    heights, 0 inside. points (68, 3) and mesh (468, 3): in plate pixels with depth. breath
-    (gh, gw, 2): pixels that shoulders rise with a full breath.
+    may move away from a border of the photo, 0 at it. outside (gh, gw): distance to the face
+    outline in face heights, 0 inside. points (68, 3) and mesh (468, 3): in plate pixels with depth.
+    breath (gh, gw, 2): pixels that shoulders rise with a full breath.
     """
 
     x0: int
@@ -47,6 +47,12 @@ class Relief:
     face_width: float
     face_height: float
     breath: Doubles
+
+    @property
+    def inward(self) -> Doubles:
+        """The sign of x and y that leads away from the nearer border."""
+        x, y = self.place[..., 0], self.place[..., 1]
+        return np.where(np.dstack([x < x.mean(), y < y.mean()]), 1.0, -1.0)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -211,7 +217,7 @@ def head_room(view: View, relief: Relief) -> float:
 
 
 def _freedom(view: View, x: Doubles, y: Doubles, height: float) -> Doubles:
-    """Nothing may be pulled in over a border of the photo: movement across it fades to 0."""
+    """Nothing may be pulled in over a border of the photo: movement away from it fades to 0."""
     plate_h, plate_w = view.plate.shape[:2]
     left, top, right, bottom = view.edges
     fade = 0.12 * height

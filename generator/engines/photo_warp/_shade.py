@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from primafacie.generator.engines.photo_warp._basis import INDEX, Bases
-from primafacie.generator.engines.photo_warp._flow import Motion
+from primafacie.generator.engines.photo_warp._flow import Field, Motion
 from primafacie.generator.engines.photo_warp._relief import Relief
 from primafacie.generator.engines.photo_warp._shape import bell, step
 
@@ -33,10 +33,13 @@ _FOLDS: Final = ("smile_r", "smile_l", "brow_down_r", "brow_down_l", "jaw", "puc
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shade:
-    """normals (gh, gw, 3) in the photo's pose; light (4,): ambient and direction, scaled so that
-    the face's mean is 1; skin (gh, gw): where it may act; folds (F, gh, gw): change of
+    """shape: (gh, gw); face: the part of the grid with skin, fh by fw nodes, to which all else
+    belongs. normals (fh, fw, 3) in the photo's pose; light (4,): ambient and direction, scaled so
+    that the face's mean is 1; skin (fh, fw): where it may act; folds (F, fh, fw): change of
     brightness at weight 1 of the bases in _FOLDS."""
 
+    shape: tuple[int, int]
+    face: tuple[slice, slice]
     normals: Floats
     light: Doubles
     skin: Floats
@@ -47,10 +50,13 @@ def build_shade(bases: Bases, plate: Picture) -> Shade:
     """Guess the light and lay out the folds of one face."""
     relief = bases.relief
     normals = _normals(relief)
-    skin = 1.0 - step(relief.outside, -0.001, 0.12)
+    skin = (1.0 - step(relief.outside, -0.001, 0.12)).astype(np.float32)
+    acts: NDArray[np.bool_] = np.greater(skin, 0)
+    face = slice(*_span(acts.any(axis=1))), slice(*_span(acts.any(axis=0)))
+    folds = _folds(bases).astype(np.float32) * skin
     return Shade(
-        normals.astype(np.float32), _guess_light(relief, normals, plate),
-        skin.astype(np.float32), _folds(bases).astype(np.float32) * skin.astype(np.float32),
+        relief.shape, face, normals[face].astype(np.float32), _guess_light(relief, normals, plate),
+        skin[face], np.ascontiguousarray(folds[:, *face]),
     )  # fmt: skip
 
 
@@ -106,18 +112,16 @@ def _folds(bases: Bases) -> Doubles:
     ])  # fmt: skip
 
 
-def apply_shade(
-    shade: Shade, relief: Relief, motion: Motion, back: Floats, picture: Picture
-) -> None:
-    """Relight the moved picture in place; back (gh, gw, 2) is the backward displacement."""
+def apply_shade(shade: Shade, field: Field, motion: Motion, back: Floats, picture: Picture) -> None:
+    """Relight the moved picture in place; back is the backward displacement on the nodes shown."""
     factor = _factor(shade, motion)
     if factor is None:
         return
-    rows, columns = relief.shape
-    y, x = np.mgrid[0:rows, 0:columns].astype(np.float32)
-    at_x = x + back[..., 0] / np.float32(relief.cell)
-    at_y = y + back[..., 1] / np.float32(relief.cell)
-    moved = cv2.remap(factor, at_x, at_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    relief, shown = field.relief, field.shown
+    at = back / np.float32(relief.cell)
+    at[..., 0] += np.arange(shown.left, shown.right, dtype=np.float32)
+    at[..., 1] += np.arange(shown.top, shown.bottom, dtype=np.float32)[:, None]
+    moved = cv2.remap(factor, at, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     active = np.abs(moved - 1) > 1 / 512
     if not active.any():
         return
@@ -128,7 +132,8 @@ def apply_shade(
     large = cv2.resize(
         part, ((right - left) * cell, (bottom - top) * cell), interpolation=cv2.INTER_LINEAR
     )
-    x0, y0 = relief.x0 + left * cell, relief.y0 + top * cell
+    x0 = relief.x0 + (shown.left + left) * cell
+    y0 = relief.y0 + (shown.top + top) * cell
     area = picture[y0 : y0 + large.shape[0], x0 : x0 + large.shape[1]]
     large = large[: area.shape[0], : area.shape[1]]
     # Light that reaches a fold has passed through skin: shadows on a face are warm.
@@ -147,12 +152,14 @@ def _factor(shade: Shade, motion: Motion) -> Floats | None:
     turned = not np.allclose(motion.turn, motion.rest, rtol=0, atol=1e-9)
     if not turned and not weights.any():
         return None
-    factor = np.ones(shade.skin.shape, np.float32)
+    area = np.ones(shade.skin.shape, np.float32)
     if turned:
-        factor += shade.skin * _relight(shade, motion)
+        area += shade.skin * _relight(shade, motion)
     if weights.any():
         change = np.tensordot(weights, shade.folds, 1)
-        factor *= 1 + np.clip(change, -_DEEPEST, _DEEPEST)
+        area *= 1 + np.clip(change, -_DEEPEST, _DEEPEST)
+    factor = np.ones(shade.shape, np.float32)
+    factor[shade.face] = area
     return factor
 
 
@@ -161,12 +168,12 @@ def _relight(shade: Shade, motion: Motion) -> Floats:
     rest_size = float(np.cbrt(np.linalg.det(motion.rest)))
     turn = (motion.turn / size) @ (motion.rest / rest_size).T
     ambient, direction = shade.light[0], shade.light[1:]
-    before = ambient + shade.normals @ direction.astype(np.float32)
-    after = ambient + shade.normals @ (turn.T @ direction).astype(np.float32)
-    ratio = np.maximum(after, 0.15) / np.maximum(before, 0.15)
-    return np.asarray(_TRUST * (np.clip(ratio, *_BOUNDS) - 1), np.float32)
+    toward = np.stack([np.r_[direction, ambient], np.r_[turn.T @ direction, ambient]])
+    before, after = cv2.split(cv2.transform(shade.normals, toward.astype(np.float32)))
+    ratio = np.maximum(after, np.float32(0.15)) / np.maximum(before, np.float32(0.15))
+    return np.asarray(np.float32(_TRUST) * (np.clip(ratio, *_BOUNDS) - 1), np.float32)
 
 
-def _span(mask: NDArray[Any]) -> tuple[int, int]:
+def _span(mask: Any) -> tuple[int, int]:
     found = np.flatnonzero(mask)
     return int(found[0]), int(found[-1]) + 1

@@ -134,7 +134,7 @@ class PhotoWarp:
         yaw = relief.pose.angles[0]
         matte, base = _background(view.plate, relief, controls)
         return Avatar(
-            view, build_field(bases), build_rig(bases), build_shade(bases, view.plate),
+            view, build_field(bases, view), build_rig(bases), build_shade(bases, view.plate),
             build_mouth(bases, view.plate, max(1.0, view.scale)), (first, second),
             # A head that is already turned has less left on that side.
             (-MAX_YAW - 0.5 * min(0.0, yaw), MAX_YAW - 0.5 * max(0.0, yaw)),
@@ -202,7 +202,7 @@ def _finish(
     avatar: Avatar, motion: Motion, eyes: tuple[EyeMotion, EyeMotion], picture: Picture,
     back: Floats,
 ) -> Picture:  # fmt: skip
-    apply_shade(avatar.shade, avatar.field.relief, motion, back, picture)
+    apply_shade(avatar.shade, avatar.field, motion, back, picture)
     for paint, eye in zip(avatar.eyes, eyes, strict=True):
         paint_eye(paint, eye, motion, picture)
     paint_mouth(avatar.mouth, motion, open_mouth(avatar.mouth, motion), picture)
