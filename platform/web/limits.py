@@ -8,6 +8,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
+from werkzeug.exceptions import TooManyRequests
+
 MOST_SOURCES: Final = 10_000  # remembered at once; beyond that the longest silent are forgotten
 MINUTE: Final = 60.0
 
@@ -36,6 +38,12 @@ class Limiter:
                 return max(1, round(calls[0] + self._seconds - now))
             calls.append(now)
             return 0
+
+    def count(self, source: str) -> None:
+        """Count the call, or raise TooManyRequests, which says when it may be made."""
+        seconds = self.wait(source)
+        if seconds:
+            raise TooManyRequests(retry_after=seconds)
 
     def forgive(self, source: str) -> None:
         """Take the newest call back: it was none that counts."""

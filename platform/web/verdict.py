@@ -114,9 +114,7 @@ def examined(services: Services, account: Account | None, data: bytes, name: str
     address asked too often."""
     source = request.remote_addr or ""
     limiter: Limiter = current_app.extensions["verify_limit"]
-    seconds = limiter.wait(network(source))
-    if seconds:
-        raise TooManyRequests(retry_after=seconds)
+    limiter.count(network(source))
     with turn():
         found = services.examiner.examine(account, data, name=name, source=source)
         return told(found, services.examiner.statement(found).decode())

@@ -11,7 +11,6 @@ from typing import Any, Final
 
 from flask import Blueprint, current_app, g, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
-from werkzeug.exceptions import TooManyRequests
 
 from primafacie.platform.errors import InputError, PlatformError
 from primafacie.platform.source import network
@@ -71,9 +70,7 @@ def trust() -> ResponseReturnValue:
 def feedback() -> ResponseReturnValue:
     """Keep what somebody says about an answer."""
     limiter: Limiter = current_app.extensions["feedback_limit"]
-    seconds = limiter.wait(network(request.remote_addr or ""))
-    if seconds:
-        raise TooManyRequests(retry_after=seconds)
+    limiter.count(network(request.remote_addr or ""))
     answer = fields.one_of("answer", "Was the answer right", ANSWERS)
     file_sha256 = request.form.get("file_sha256", "")
     if file_sha256 and not _SHA256.match(file_sha256):
