@@ -71,11 +71,24 @@ def head_template() -> Doubles:
 
     Means of mesh fits to frontal faces, aligned and mirrored; it describes nobody.
     """
-    data = files("primafacie.generator").joinpath("head_template.npz").read_bytes()
-    with np.load(BytesIO(data)) as stored:
-        template = stored["vertices"].astype(np.float64) / 1000.0
+    template = _stored("vertices").astype(np.float64) / 1000.0
     template.flags.writeable = False
     return np.asarray(template)
+
+
+@lru_cache(maxsize=1)
+def head_triangles() -> NDArray[np.uint16]:
+    """(852, 3) vertices of the template's skin, with eyes and mouth left open; as the viewer sees
+    them they run counter-clockwise. Source: MediaPipe's FACEMESH_TESSELATION (Apache-2.0)."""
+    triangles = _stored("triangles").astype(np.uint16)
+    triangles.flags.writeable = False
+    return np.asarray(triangles)
+
+
+def _stored(name: str) -> NDArray[np.generic]:
+    data = files("primafacie.generator").joinpath("head_template.npz").read_bytes()
+    with np.load(BytesIO(data)) as stored:
+        return np.asarray(stored[name])
 
 
 def rotation(yaw: float, pitch: float, roll: float) -> Doubles:

@@ -1,9 +1,8 @@
 """A MotionTrack as glTF 2.0 (GLB): this project's own head with ARKit's 52 morph targets.
 
-The head is generator/head.py's mean face, which describes nobody, triangulated over its front; the
-targets are modelled here, a few soft pushes each, so that a file is seen to move wherever it is
-opened and can be retargeted by name. Axes are glTF's: metres, y up, the face towards +z, the
-sitter's left at +x.
+The head is generator/head.py's mean face, which describes nobody; the targets are modelled here, a
+few soft pushes each, so that a file is seen to move wherever it is opened and can be retargeted by
+name. Axes are glTF's: metres, y up, the face towards +z, the sitter's left at +x.
 Source: Khronos glTF 2.0 specification, sections 3.7.2.2 (morph targets), 3.11 (animations),
 4.4 (GLB). Readers skip chunks they do not know (4.4.1); the signed statement is one.
 """
@@ -19,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from primafacie.generator.errors import EngineError
-from primafacie.generator.head import head_template, rotation
+from primafacie.generator.head import head_template, head_triangles, rotation
 from primafacie.generator.motion import APERTURE_AT_FULL_JAW, ARKIT_52, MotionTrack
 
 Doubles = NDArray[np.float64]
@@ -27,10 +26,12 @@ Doubles = NDArray[np.float64]
 START: Final = b"glTF\x02\x00\x00\x00"
 _JSON, _BIN, _OURS = 0x4E4F534A, 0x004E4942, 0x46504D50  # the last reads "PMPF"
 _FACE_WIDTH: Final = 0.14  # metres
-#: Rings of the mesh that are holes: the opening of the lips and of the eyes.
+#: The edges of the openings of lips and eyes.
 _UPPER: Final = (191, 80, 81, 82, 13, 312, 311, 310, 415)
 _LOWER: Final = (95, 88, 178, 87, 14, 317, 402, 318, 324)
-_LIPS: Final = (78, 308, *_UPPER, *_LOWER)
+#: The rest of the lower lip, ring by ring outwards.
+_LOWER_LIP: Final = (96, 89, 179, 86, 15, 316, 403, 319, 325, 77, 90, 180, 85, 16, 315, 404, 320,
+                     307, 146, 91, 181, 84, 17, 314, 405, 321, 375)  # fmt: skip
 _EYE_R: Final = (33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246)
 _EYE_L: Final = (362, 382, 381, 380, 374, 373, 390, 249, 263, 466, 388, 387, 386, 385, 384, 398)
 _LID_R, _LID_L = (173, 157, 158, 159, 160, 161, 246), (398, 384, 385, 386, 387, 388, 466)
@@ -97,10 +98,13 @@ _MIDDLE: Final[dict[str, list[_Push]]] = {
 
 def write(track: MotionTrack) -> bytes:
     """The head, its targets, one animation of their weights and of the head's pose."""
-    shape, triangles = _head()
+    shape, triangles = _turned(head_template()) / 100, head_triangles()
     parts = _Parts()
     mesh = {
-        "attributes": {"POSITION": parts.add(shape, "VEC3", 34962, True)},
+        "attributes": {
+            "POSITION": parts.add(shape, "VEC3", 34962, True),
+            "NORMAL": parts.add(_normals(), "VEC3", 34962),
+        },
         "indices": parts.add(triangles.reshape(-1), "SCALAR", 34963),
         "targets": [{"POSITION": parts.add(t, "VEC3", 34962, True)} for t in _targets()],
     }
@@ -216,19 +220,15 @@ def _turned(points: Doubles) -> Doubles:
 
 
 @lru_cache(maxsize=1)
-def _head() -> tuple[Doubles, NDArray[np.uint16]]:
-    """Vertices (468, 3) in metres and triangles (n, 3), counter-clockwise from the front."""
-    from scipy.spatial import Delaunay
-
-    shape = _turned(head_template())
-    ajar = shape + _jaw(shape)[0]  # shut lips lie on one line and cannot be told apart
-    triangles = Delaunay(ajar[:, :2]).simplices
-    holes = [set(_LIPS), set(_EYE_R), set(_EYE_L)]
-    kept = [t for t in triangles if not any(set(map(int, t)) <= hole for hole in holes)]
-    a, b, c = (ajar[np.array(kept)[:, i], :2] for i in range(3))
-    crossing = (b - a)[:, 0] * (c - a)[:, 1] - (b - a)[:, 1] * (c - a)[:, 0]
-    ordered = [t if z > 0 else t[::-1] for t, z in zip(kept, crossing, strict=True)]
-    return shape / 100, np.array(ordered, np.uint16)
+def _normals() -> Doubles:
+    """The direction of the surface at every vertex, (468, 3), unit length."""
+    shape, triangles = _turned(head_template()), head_triangles()
+    a, b, c = (shape[triangles[:, i]] for i in range(3))
+    facing = np.cross(b - a, c - a)
+    total = np.zeros_like(shape)
+    for corner in triangles.T:
+        np.add.at(total, corner, facing)
+    return np.asarray(total / np.linalg.norm(total, axis=1, keepdims=True), np.float64)
 
 
 @lru_cache(maxsize=1)
@@ -263,12 +263,14 @@ def _jaw(shape: Doubles) -> tuple[Doubles, Doubles]:
     wide = abs(shape[234, 0] - shape[454, 0]) / 2
     under = np.clip((line - shape[:, 1]) / (0.35 * half), 0, 1)
     share = under * np.exp(-((shape[:, 0] / (0.8 * wide)) ** 4))
-    share[list(_LOWER)] = 1 - (shape[list(_LOWER), 0] / half) ** 4
+    lip = [*_LOWER, *_LOWER_LIP]  # falls as one piece, whatever its height on the lip
+    share[lip] = np.maximum(share[lip], 1 - (shape[lip, 0] / half) ** 4)
     share[list(_UPPER)] = 0.0
     drop = APERTURE_AT_FULL_JAW * 2 * half
     opened = share[:, None] * (0.0, -drop, -0.25 * drop)
     near = np.exp(-((np.maximum(0, line - shape[:, 1]) / (0.6 * half)) ** 2))
-    return opened, -opened * near[:, None] * (np.abs(shape[:, 0]) < 1.3 * half)[:, None]
+    near *= np.exp(-((shape[:, 0] / (1.5 * half)) ** 8))
+    return opened, -opened * near[:, None]
 
 
 def _shut(shape: Doubles, lid: tuple[int, ...]) -> Doubles:

@@ -20,6 +20,7 @@ from primafacie.generator.controls import Controls
 from primafacie.generator.errors import EngineError
 from primafacie.generator.exports import export, gltf, live_link, motion_json
 from primafacie.generator.exports.timecode import timecode
+from primafacie.generator.head import head_template, head_triangles
 from primafacie.generator.motion import ARKIT_52, COLUMN, MotionTrack
 from primafacie.safeguards.errors import SealError
 from primafacie.safeguards.motion_file import MotionClaims, read_motion, seal_motion
@@ -167,7 +168,7 @@ def test_the_validator_of_khronos_finds_nothing_wrong_with_a_glb(track: MotionTr
 
 
 def test_the_glb_jaw_opens_the_lips_and_mouth_close_shuts_them() -> None:
-    shape, targets = gltf._head()[0], gltf._targets()
+    shape, targets = gltf._turned(head_template()) / 100, gltf._targets()
     opened = shape + targets[COLUMN["jawOpen"]]
     rest = shape[13, 1] - shape[14, 1]
     gap = opened[13, 1] - opened[14, 1] - rest
@@ -178,6 +179,27 @@ def test_the_glb_jaw_opens_the_lips_and_mouth_close_shuts_them() -> None:
     blinking = shape + targets[COLUMN["eyeBlinkLeft"]]
     assert abs(blinking[386, 1] - blinking[374, 1]) < 0.3 * abs(shape[386, 1] - shape[374, 1])
     assert np.array_equal(blinking[159], shape[159])
+
+
+def test_the_glb_face_is_one_skin_with_a_mouth_and_two_eyes_open() -> None:
+    triangles = head_triangles().astype(int)
+    edges = {(int(t[i]), int(t[(i + 1) % 3])) for t in triangles for i in range(3)}
+    assert len(edges) == 3 * len(triangles)  # every triangle lies the same way round
+    rims = {a for a, b in edges if (b, a) not in edges}
+    assert {13, 14, 159, 145, 386, 374, 10, 152} <= rims and len(rims) == 88
+
+
+def test_the_glb_face_does_not_crumple_when_its_jaw_drops() -> None:
+    """Front triangles go on looking forward; a flat set of triangles would turn some of them."""
+    rest, targets = gltf._turned(head_template()) / 100, gltf._targets()
+    before, after = (_forward(s) for s in (rest, rest + targets[COLUMN["jawOpen"]]))
+    assert ((before > 0.3) & (after < 0)).sum() == 0
+
+
+def _forward(shape: np.ndarray) -> np.ndarray:
+    a, b, c = (shape[head_triangles()[:, i]] for i in range(3))
+    facing = np.cross(b - a, c - a)
+    return facing[:, 2] / np.linalg.norm(facing, axis=1)
 
 
 @pytest.mark.parametrize("form", export.FORMATS)
