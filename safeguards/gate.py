@@ -7,7 +7,6 @@ needs an Allowed and a Receipt, a Delivery needs a SealedAsset and the outcome's
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import hmac
 import math
@@ -169,7 +168,7 @@ class Gate:
             self._engines.landmarks,
         )
         self._studio.start()
-        self.inspector.renew()
+        self.inspector.rest()
 
     def produce(self, request: Request) -> Delivery | Refused:
         """The nine steps. Returns a Delivery or a Refused; both are logged before they return. One
@@ -203,8 +202,7 @@ class Gate:
             self._onlooker.leave()
         self._onlooker = None
         self._studio.let_go()
-        with contextlib.suppress(OSError):  # one that cannot be started now is tried when needed
-            self.inspector.renew()
+        self.inspector.rest()
 
     def _turn_away(self, facts: Facts, decision: Refused) -> Refused:
         """End the request, unless all it lacks is that a person compares two faces."""

@@ -174,8 +174,7 @@ class Inspector:
         self.speaker = verifier.model if verifier else ""
 
     def renew(self) -> None:
-        """Let the next look be taken by a child that has seen no upload yet. Another one loads
-        its models meanwhile, so that this rarely means waiting."""
+        """Let the next look be taken by a child that has seen no upload yet."""
         if self._child is not None and self._child.alive and not self._used:
             return
         if self._child is not None:
@@ -183,6 +182,15 @@ class Inspector:
         ready = self._spare is not None and self._spare.alive
         self._child, self._spare = (self._spare if ready else self._spawn()), None
         self._used = self._greeted = False
+
+    def rest(self) -> None:
+        """While nobody waits, load what the next request uses up: a child for its uploads, and
+        another for the frames made of them. One that cannot be started now is tried when needed.
+        """
+        with contextlib.suppress(OSError):
+            self.renew()
+            if self._spare is None or not self._spare.alive:
+                self._spare = self._spawn()
 
     def photo(self, data: bytes) -> Seen:
         """What two detectors and the recogniser see in a photo. Never raises for a bad photo."""
@@ -244,6 +252,8 @@ class Inspector:
         except _BROKEN as error:
             self._drop()
             raise CaptureError("the recording broke the program that looks at it") from error
+        finally:
+            self.rest()
 
     def enrol(self, photos: Sequence[bytes], least: int = ENROLMENT_FRAMES) -> FaceTemplate:
         """The mean template of good photos of one person, at least `least` of them. Fewer than
@@ -255,25 +265,11 @@ class Inspector:
         if len(photos) < max(1, least):
             raise FaceError(f"at least {max(1, least)} photos are needed")
         self.renew()
-        seen = [self.photo(photo) for photo in photos]
-        for number, one in enumerate(seen, 1):
-            if one.own_mark:
-                raise FaceError(f"photo {number} comes from a video that was made here")
-            problems = tuple(dict.fromkeys((*one.problems, *one.unfit)))
-            if one.faces_a != 1 or one.faces_b != 1 or one.vector is None or problems:
-                why = "; ".join(problems) or "it must show exactly one face"
-                raise FaceError(f"photo {number} cannot be used: {why}")
-        vectors = np.stack([one.vector for one in seen if one.vector is not None])
-        mean = vectors.mean(0).astype(np.float32)
-        spread = np.linalg.norm(vectors - mean, axis=1)
-        if float(spread.max()) > ENROLMENT_SPREAD:
-            odd = int(spread.argmax()) + 1
-            raise FaceError(f"photo {odd} does not seem to show the same person as the others")
-        former = tuple(
-            FaceTemplate(model, len(seen), np.stack([one.former[model] for one in seen]).mean(0))
-            for model in seen[0].former
-        )
-        return FaceTemplate(seen[0].model, len(seen), mean, former)
+        try:
+            seen = [self.photo(photo) for photo in photos]
+        finally:
+            self.rest()
+        return _template(seen)
 
     def drawn(self, frames: Iterable[Picture]) -> tuple[NDArray[np.float32] | None, ...]:
         """The descriptor of the face in each of these frames (H, W, 3), None for one that does not
@@ -328,8 +324,6 @@ class Inspector:
             self._greeted = True
         if self._must_hold and self.sandbox != "enforced":
             raise EngineError("the inspector's sandbox is not enforced on this machine")
-        if self._spare is None and question["look"] != "frame":  # then both cores are busy
-            self._spare = self._spawn()
         self._used = True
         wire.send_json(question)
         wire.send(data)
@@ -366,6 +360,28 @@ class Onlooker:
     def _frames(self) -> Iterator[Picture]:
         while (frame := self._shown.get()) is not None and not self._left:
             yield frame
+
+
+def _template(seen: Sequence[Seen]) -> FaceTemplate:
+    """The mean of good photos of one person. Raises FaceError for others."""
+    for number, one in enumerate(seen, 1):
+        if one.own_mark:
+            raise FaceError(f"photo {number} comes from a video that was made here")
+        problems = tuple(dict.fromkeys((*one.problems, *one.unfit)))
+        if one.faces_a != 1 or one.faces_b != 1 or one.vector is None or problems:
+            why = "; ".join(problems) or "it must show exactly one face"
+            raise FaceError(f"photo {number} cannot be used: {why}")
+    vectors = np.stack([one.vector for one in seen if one.vector is not None])
+    mean = vectors.mean(0).astype(np.float32)
+    spread = np.linalg.norm(vectors - mean, axis=1)
+    if float(spread.max()) > ENROLMENT_SPREAD:
+        odd = int(spread.argmax()) + 1
+        raise FaceError(f"photo {odd} does not seem to show the same person as the others")
+    former = tuple(
+        FaceTemplate(model, len(seen), np.stack([one.former[model] for one in seen]).mean(0))
+        for model in seen[0].former
+    )
+    return FaceTemplate(seen[0].model, len(seen), mean, former)
 
 
 def _model(weights: FaceWeights | None) -> str:

@@ -175,7 +175,7 @@ def test_a_seal_that_fails_before_its_first_frame_leaves_no_thread_and_no_child(
 
     gate = object.__new__(Gate)
     gate._studio = Studio(StudioTrust((), (), "x", Path("unused")), must_hold=True)
-    gate.inspector = SimpleNamespace(renew=lambda: None)
+    gate.inspector = SimpleNamespace(rest=lambda: None)
     gate._journal = SimpleNamespace(
         stage=lambda *_: None, record=lambda *_: None, finish=lambda *_: None
     )

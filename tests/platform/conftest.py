@@ -73,6 +73,8 @@ class Faces:
     def renew(self) -> None:
         """There is no child to renew."""
 
+    rest = renew
+
     def enrol(self, photos: Sequence[bytes], least: int = 5) -> FaceTemplate:
         if self.problem:
             raise FaceError(self.problem)

@@ -48,7 +48,7 @@ class Road(Gate):
         self._journal, self._audience = s.queue, "studio-1"
         self._engines = SimpleNamespace(identities=("photo-warp", "speech-motion"))
         self._studio = SimpleNamespace(warm=lambda: None, let_go=lambda: None)
-        self.inspector: Any = SimpleNamespace(renew=lambda: None)
+        self.inspector: Any = SimpleNamespace(rest=lambda: None)
         self._vector = ENROLLED.copy()
         self._vector[0] += far
         self.before_release: Callable[[], None] = lambda: None

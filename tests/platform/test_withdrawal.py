@@ -48,7 +48,7 @@ class Road(Gate):
         self.drawn = 0
         self.shows: Any = lambda own: own  # whom the frames show, by the face of the template
         self.inspector: Any = SimpleNamespace(
-            model="fake@" + "0" * 64, drawn=self._seen_in, renew=lambda: None
+            model="fake@" + "0" * 64, drawn=self._seen_in, rest=lambda: None
         )
 
     def _seen_in(self, frames: Any) -> list[Any]:

@@ -121,7 +121,7 @@ def test_a_seal_that_breaks_off_among_the_frames_leaves_nobody_looking(
     facts: Any = SimpleNamespace(request=SimpleNamespace(consent_id="c"))
     gate: Any = object.__new__(Gate)
     gate.inspector = SimpleNamespace(
-        renew=lambda: None, model="m", drawn=lambda f: looked.extend(f) or []
+        rest=lambda: None, model="m", drawn=lambda f: looked.extend(f) or []
     )
     gate._studio = SimpleNamespace(let_go=lambda: None, warm=lambda: None)
     gate._journal = SimpleNamespace(stage=lambda *_: None, record=lambda *_: None)
@@ -136,11 +136,55 @@ def test_a_seal_that_breaks_off_among_the_frames_leaves_nobody_looking(
     assert not watching() and len(looked) <= 5
 
 
-def test_a_child_that_cannot_be_started_does_not_undo_what_was_released() -> None:
-    def no_process() -> None:
-        raise OSError("no more processes")
+class Stock(Inspector):
+    """An inspector that counts the children it starts and ends."""
 
+    def __init__(self, fails: bool = False) -> None:
+        self._child = self._spare = None
+        self._used = self._greeted = False
+        self.started: list[Any] = []
+        self._fails = fails
+
+    def _spawn(self) -> Any:
+        if self._fails:
+            raise OSError("no more processes")
+        child = SimpleNamespace(alive=True)
+        child.stop = lambda: setattr(child, "alive", False)
+        self.started.append(child)
+        return child
+
+    def look(self) -> Any:
+        self._used = True
+        return self._child
+
+
+def test_at_rest_a_child_for_the_uploads_and_one_for_the_frames_are_loaded() -> None:
+    stock = Stock()
+    stock.rest()
+    stock.rest()
+    uploads, frames = stock.started
+    assert stock.look() is uploads
+    stock.renew()  # as `drawn` does
+    assert stock.look() is frames and not uploads.alive
+    assert len(stock.started) == 2, "nothing loads while a request is on its road"
+    stock.rest()
+    assert not frames.alive and len(stock.started) == 4
+    assert stock.look() not in (uploads, frames), "no child looks twice"
+
+
+def test_a_spare_that_died_is_replaced() -> None:
+    stock = Stock()
+    stock.rest()
+    stock.started[1].stop()
+    stock.rest()
+    stock.look()
+    stock.renew()
+    assert stock.look() is stock.started[2]
+
+
+def test_a_child_that_cannot_be_started_does_not_undo_what_was_released() -> None:
     gate: Any = object.__new__(Gate)
+    gate._onlooker = None
     gate._studio = SimpleNamespace(let_go=lambda: None)
-    gate.inspector = SimpleNamespace(renew=no_process)
+    gate.inspector = Stock(fails=True)
     gate._let_go()
