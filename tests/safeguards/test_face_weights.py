@@ -210,7 +210,8 @@ def test_a_template_is_made_of_better_pictures_than_one_that_is_compared(
 def test_enrolment_refuses_what_a_comparison_allows(monkeypatch: pytest.MonkeyPatch) -> None:
     eyes = Inspector(False, [MarkKeys.derive(b"k" * 32, 1)])
     turned = Seen(1, 1, (), eyes.model, np.zeros(128, np.float32), "", unfit=("turned",))
-    monkeypatch.setattr(Inspector, "renew", lambda self: None)
+    for started in ("renew", "rest"):
+        monkeypatch.setattr(Inspector, started, lambda self: None)
     monkeypatch.setattr(Inspector, "photo", lambda self, data: turned)
     with pytest.raises(FaceError, match="turned"):
         eyes.enrol([b"x"], least=1)

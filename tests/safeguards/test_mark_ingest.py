@@ -78,7 +78,8 @@ def test_an_inspector_without_keys_does_not_start() -> None:
 def test_a_photo_from_a_video_made_here_is_no_enrolment(monkeypatch: pytest.MonkeyPatch) -> None:
     eyes = inspector.Inspector.__new__(inspector.Inspector)
     seen = inspector.Seen(1, 1, (), "m", np.zeros(128, np.float32), "", own_mark="present")
-    monkeypatch.setattr(inspector.Inspector, "renew", lambda self: None)
+    for started in ("renew", "rest"):
+        monkeypatch.setattr(inspector.Inspector, started, lambda self: None)
     monkeypatch.setattr(inspector.Inspector, "photo", lambda self, data: seen)
     with pytest.raises(FaceError, match="made here"):
         eyes.enrol([b"x"], least=1)
