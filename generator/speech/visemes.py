@@ -48,6 +48,10 @@ _TUCKED_JAW: Final = 0.11
 #: does some 15 cm a second), and is slowed within this many seconds of it.
 _JAW_SPEED: Final = 7.0
 _APPROACH: Final = 0.12
+#: Vowels whose jaw is at least this open keep this share of it in one frame, however near the
+#: contacts on both sides: a jaw that closes again has opened before.
+_OPEN_VOWEL: Final = 0.60
+_KEPT: Final = 0.5
 
 #: class: jaw, round, spread; and how much it insists on its jaw and on its rounding.
 _TABLE: Final[dict[str, tuple[float, float, float, float, float]]] = {
@@ -229,17 +233,50 @@ def _decided(close: Floats) -> Floats:
 def _sealed(shape: Floats, spans: Sequence[Span], fps: float) -> Lips:
     """Hard lip contact, after the blend: a frame per sealed sound, at least."""
     closures = []
+    taken: set[int] = set()
     for span in sorted(
         spans, key=lambda s: s.phone in BILABIAL
     ):  # lips that meet have the last word
         if span.phone in BILABIAL or span.phone == LABIODENTAL:
             held = contact(span, len(shape), fps)
+            if len(held) > 1 and _short_vowel_before(span, spans, fps):
+                held = held[1:]  # of its lead
             near = int(_APPROACH * fps)
             for frame in range(max(0, held[0] - near), min(len(shape), held[-1] + near + 1)):
                 touch(shape[frame], span.phone, apart(frame, held) / fps)
+            taken.update(held)
             if span.phone in BILABIAL:
                 closures.append(held)
+    _open_between(shape, spans, sorted(taken), fps)
     return Lips(np.clip(shape, 0, 1), tuple(closures))
+
+
+def _short_vowel_before(span: Span, spans: Sequence[Span], fps: float) -> bool:
+    """Whether an open vowel of less than two frames ends where this sound begins."""
+    return any(
+        other.end == span.start
+        and TARGETS[other.phone, JAW] >= _OPEN_VOWEL
+        and other.end - other.start < 2 * FRAME_RATE / fps
+        for other in spans
+    )
+
+
+def _open_between(shape: Floats, spans: Sequence[Span], taken: Sequence[int], fps: float) -> None:
+    """An open vowel is seen in one frame at least that no contact has taken, in place."""
+    for span in spans:
+        if TARGETS[span.phone, JAW] < _OPEN_VOWEL:
+            continue
+        start, end = span.start / FRAME_RATE - LEAD, span.end / FRAME_RATE
+        frames = range(max(0, int(np.ceil(start * fps))), min(len(shape), int(end * fps) + 1))
+        free = [frame for frame in frames if frame not in taken]
+        if not free:
+            continue
+        frame = min(free, key=lambda f: abs(f / fps - (start + end) / 2))
+        away = min((abs(frame - f) for f in taken), default=len(shape)) / fps
+        row = shape[frame]
+        row[CLOSE] = 0
+        least = min(_KEPT * TARGETS[span.phone, JAW], _SEALED_JAW + _JAW_SPEED * away)
+        row[JAW] = max(row[JAW], least)
 
 
 def apart(frame: int, held: Sequence[int]) -> int:

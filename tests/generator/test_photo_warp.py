@@ -456,6 +456,14 @@ def test_a_tucked_lip_comes_nearer_to_the_teeth(avatar: Avatar, open_avatar: Ava
         assert tucked < 0.7 * bare
 
 
+def test_on_f_no_strip_of_teeth_stays_below_a_smiling_lip(open_avatar: Avatar) -> None:
+    """Bright teeth show to their edge, and the lower lip rests on it: as far apart as 1 in 70 of
+    the mouth's width, and not sealed."""
+    f = {"jawOpen": 0.11, "mouthRollLower": 1.0, **both("mouthUpperUp", 0.18)}
+    weights = open_avatar.rig.weights(track(f).coeffs[0], True)
+    assert 0.002 < open_avatar.rig.aperture(weights) < 1 / 70
+
+
 def test_teeth_vanish_when_a_broad_smile_closes(
     admission: permit.Admission, open_avatar: Avatar
 ) -> None:
@@ -521,6 +529,26 @@ def test_a_blink_hides_the_eyeball(admission: permit.Admission, avatar: Avatar) 
 
     assert unlike_skin(wide) > 0.5
     assert unlike_skin(shut) < 0.15
+
+
+def test_a_shut_lid_is_lit_as_the_skin_below_it_and_ends_in_lashes(
+    admission: permit.Admission, avatar: Avatar
+) -> None:
+    shut, wide = frames(admission, avatar, both("eyeBlink", 1.0), {})
+    for eye in avatar.eyes:
+        half, at = 1 / eye.pixel, eye.rest[:, 2] - (avatar.view.left, avatar.view.top)
+        lower = float(eye.shape.lower.max())
+
+        def row(frame: Picture, w: float, half: float = half, at: Any = at) -> float:
+            """Mean light across the middle of the eye, w half widths below its corners."""
+            x, y = np.round([at[0], at[1] + w * half]).astype(int)
+            reach = round(0.4 * half)
+            return float(frame[y, x - reach : x + reach + 1].mean())
+
+        lid, cheek = row(shut, float(eye.crease.mean()) / 2), row(wide, 0.95)
+        lashes = min(row(shut, lower * share) for share in (0.5, 0.7, 0.9, 1.1))
+        assert 0.85 < lid / cheek < 1.06
+        assert lashes < 0.75 * lid
 
 
 def test_each_eye_blinks_alone(admission: permit.Admission, avatar: Avatar) -> None:

@@ -320,6 +320,24 @@ def test_no_closure_is_lost_between_two_frames_however_short(fps, shift):
         assert all(span.start / 100 - 0.1 <= f / fps <= span.end / 100 for f in held if f)
 
 
+@pytest.mark.parametrize("shift", range(4))
+@pytest.mark.parametrize("length", [5, 6, 8])
+def test_a_short_open_vowel_between_closures_is_seen(shift, length):
+    """As long as a frame or more: the lips part in its own time, and both closures hold."""
+    first, vowel, last = (phones.CLASS[name] for name in ("m", "aa", "pb"))
+    start = 20 + shift
+    spans = [align.Span(first, start, start + 9), align.Span(vowel, start + 9, start + 9 + length),
+             align.Span(last, start + 9 + length, start + 18 + length)]  # fmt: skip
+    chance = np.full((60, 26), 1 / 26, np.float32)
+    mouth = visemes.lips(spans, chance, np.ones(60, bool), 15, 25)
+    opened = [f for f in range(15) if spans[1].start - 4 <= 4 * f <= spans[1].end]
+    assert any(mouth.shape[f, visemes.JAW] >= 0.3 and not mouth.shape[f, visemes.CLOSE]
+               for f in opened)  # fmt: skip
+    assert len(mouth.closures) == 2
+    for held in mouth.closures:
+        assert held and (mouth.shape[list(held), visemes.CLOSE] == 1).all()
+
+
 def test_a_mouth_nobody_moves_is_at_rest():
     mouth = visemes.lips((), np.zeros((100, 26), np.float32), np.zeros(100, bool), 25, 25)
     assert mouth.shape[:, visemes.JAW].max() <= 0.02

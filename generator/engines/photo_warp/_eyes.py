@@ -32,6 +32,12 @@ _EYEBALL: Final = 12.0 / 63.0
 _LASH: Final = 0.04
 #: How far the lower lid comes to meet the upper one, in shares of the opening.
 _MEET: Final = 0.105
+#: A shut lid's red, green and blue over those of the skin below the eye (drawn heads with shut
+#: eyes, none of them a sitter that the benchmark knows), and how far that is believed.
+_LID_TO_CHEEK: Final = (0.96, 0.95, 0.95)
+_LIT: Final = 0.9
+#: How much longer lashes look that hang down than those that stand up towards the lens.
+_HANG: Final = 1.4
 #: Degrees of eyeLook* at 1, and the furthest that an eye may turn.
 _LOOK: Final = 25.0
 _FURTHEST: Final = 24.0
@@ -79,9 +85,9 @@ def lid_weight(eye: EyeMotion) -> float:
 @dataclass(frozen=True, slots=True, eq=False)
 class EyePaint:
     """One eye, ready to be drawn. ball: the plate's pixels round the eye, completed under the
-    lids, first pixel at corner. raw: the
-    plate itself there; grain: its fine texture. skin,
-    lash (LID, 3): colours along the lid. crease (LID,): w where the lid's fold lies."""
+    lids, first pixel at corner. raw: the plate itself there; soft: its large forms; grain: its
+    fine texture. skin, fold, lash (LID, 3): colours along the shut lid; bare: of the open one,
+    above its lashes. crease (LID,): w where the lid's fold lies."""
 
     shape: EyeShape
     frame: Doubles  # (3, 2) head units per e and w
@@ -89,9 +95,11 @@ class EyePaint:
     corner: Doubles
     ball: Picture
     raw: Floats
+    soft: Floats
     grain: Floats
     skin: Doubles
     fold: Doubles
+    bare: Doubles
     lash: Doubles
     crease: Doubles
     iris: Doubles
@@ -120,11 +128,12 @@ def build_eye(relief: Relief, shape: EyeShape, plate: Picture) -> EyePaint:
     iris = _find_iris(patch, shape, e, w)
     ball = _complete(plate, rest, shape, iris, e, w, patch)
     fine = patch.astype(np.float32)
-    grain = fine - cv2.GaussianBlur(fine, (0, 0), max(1.0, 0.10 / pixel))
-    skin, fold, lash, crease = _lid_colours(plate, rest, shape, pixel)
+    soft = cv2.GaussianBlur(fine, (0, 0), max(1.0, 0.10 / pixel))
+    grain = fine - soft
+    skin, fold, bare, lash, crease = _lid_colours(plate, rest, shape, pixel)
     return EyePaint(
-        shape, frame, centre, corner, ball, fine, grain, skin, fold, lash, crease, iris, rest,
-        pixel, _EYEBALL * _eyes_apart(head) / shape.half,
+        shape, frame, centre, corner, ball, fine, soft, grain, skin, fold, bare, lash, crease, iris,
+        rest, pixel, _EYEBALL * _eyes_apart(head) / shape.half,
     )  # fmt: skip
 
 
@@ -227,7 +236,7 @@ def _white(
 
 def _lid_colours(
     plate: Picture, rest: Doubles, shape: EyeShape, pixel: float
-) -> tuple[Doubles, Doubles, Doubles, Doubles]:
+) -> tuple[Doubles, Doubles, Doubles, Doubles, Doubles]:
     from scipy.ndimage import gaussian_filter1d
 
     e = np.linspace(-1, 1, LID)
@@ -243,20 +252,37 @@ def _lid_colours(
     order = np.argsort(samples.sum(-1), axis=0)
     ranked = np.take_along_axis(samples, order[..., None], axis=0)
     skin = ranked[5:12].mean(0)
-    cheek = _read(soft, rest, np.linspace(-0.7, 0.7, 9)[None], np.full((1, 9), 0.95))[0].mean(0)
-    skin = 0.60 * gaussian_filter1d(skin, 5.0, axis=0, mode="nearest") + 0.40 * cheek
+    # How light falls along the lid the skin above it says; how bright a lid is that comes out of
+    # its fold, the skin below the eye, which lies as open to the light.
+    skin = gaussian_filter1d(skin, 5.0, axis=0, mode="nearest")
+    cheek = _open_skin(soft, rest)
+    level = _LID_TO_CHEEK * cheek / skin.mean(0)
+    skin = skin * (1 + _LIT * (level - 1))
     fold = _read(soft, rest, np.clip(e, -0.7, 0.7)[None], (crease - 0.03)[None])[0]
-    fold = gaussian_filter1d(fold, 2.5, axis=0, mode="nearest")
-    lid = _read(soft, rest, np.clip(e, -0.8, 0.8)[None], (0.55 * shape.upper + 0.45 * crease)[None])
-    skin = 0.72 * skin + 0.28 * gaussian_filter1d(lid[0], 4.0, axis=0, mode="nearest")
+    fold = np.minimum(gaussian_filter1d(fold, 2.5, axis=0, mode="nearest"), skin)
     # Towards the corners the fold is hidden by lashes; there it has the lid's colour.
-    fold = fold + step(np.abs(e), 0.45, 0.8)[:, None] * (0.96 * skin - fold)
+    fold = fold + step(np.abs(e), 0.55, 0.9)[:, None] * (0.88 * skin - fold)
+    above = _read(
+        soft,
+        rest,
+        np.broadcast_to(e, (5, LID)),
+        shape.upper + np.linspace(0.3, 1.0, 5)[:, None] * (crease - shape.upper),
+    )
+    bare = gaussian_filter1d(np.minimum(above.max(0), skin), 3.0, axis=0, mode="nearest")
     # Lashes: the darkest part of the margin.
     rows = shape.upper + np.linspace(-0.10, 0.10, 7)[:, None]
     margin = _read(plate, rest, columns[:7], rows).reshape(-1, 3)
     dark = margin[np.argsort(margin.sum(-1))[: max(3, len(margin) // 5)]].mean(0)
     lash = np.broadcast_to(0.9 * dark + 0.08 * skin.mean(0), (LID, 3)).copy()
-    return skin, fold, lash, crease
+    return skin, fold, bare, lash, crease
+
+
+def _open_skin(soft: Picture, rest: Doubles) -> Doubles:
+    """The skin below the eye, without the rims of glasses and without a lamp's reflection."""
+    seen = _read(soft, rest, *np.meshgrid(np.linspace(-0.7, 0.7, 9), np.linspace(0.85, 1.05, 3)))
+    seen = seen.reshape(-1, 3)
+    order = np.argsort(seen.sum(-1))
+    return np.asarray(seen[order[len(seen) // 3 : -len(seen) // 6]].mean(0))
 
 
 def _read(plate: Picture, rest: Doubles, e: Doubles, w: Doubles) -> Doubles:
@@ -316,7 +342,7 @@ def _eyeball(paint: EyePaint, eye: EyeMotion, e: Doubles, w: Doubles, lid: Doubl
     ball = cv2.remap(paint.ball, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     # The lid's shadow comes down with it.
     deep = min(1.0, max(0.0, eye.closure) * 2.5) * (0.38 + 0.22 * max(0.0, eye.closure))
-    shadow = 1.0 - deep * bell(w - lid, 0.17)
+    shadow = (1.0 - deep * bell(w - lid, 0.17)) * (1.0 - 0.4 * step(eye.closure, 0.45, 0.95))
     return np.asarray(ball * shadow[..., None], np.float32)
 
 
@@ -328,14 +354,16 @@ def _draw_lid(
     crease = shape.at(paint.crease, e)
     skin_edge = upper + LID_SKIN * eye.closure * (lower - upper)
     soft = 0.8 * paint.pixel
+    shut = float(step(eye.closure, 0.5, 0.9))
     along = np.clip((e + 1) / 2 * (LID - 1), 0, LID - 1)
     tone = _along(paint.skin, along)
     tall = np.maximum(upper - crease, 0.05)
     share = np.clip((w - crease) / np.maximum(lid - crease, 0.05), 0, 1)
     # A lid is a small ball under skin: bright in the middle, darker in the fold and at the edge.
-    light = 0.93 + 0.09 * np.sin(np.pi * share) - 0.08 * share**3 - 0.10 * np.abs(e) ** 3
+    light = 1.0 - (0.07 + 0.13 * shut) * np.square(2 * share - 1)
     crease_tone = _along(paint.fold, along)
-    tone = crease_tone + step(share, 0.0, 0.6)[..., None] * (tone - crease_tone)
+    middle = step(share, 0.0, 0.6 - 0.3 * shut) * (1.0 - step(np.abs(e), 0.55, 1.05))
+    tone = crease_tone + middle[..., None] * (tone - crease_tone)
     # The photo's own grain, from the cheek below the eye, where nothing is drawn.
     below = shape.lower.max() + 0.35 + 0.5 * np.clip(w - crease, 0.0, 1.2)
     grain = _read_patch(paint, paint.grain, e, below)
@@ -347,11 +375,9 @@ def _draw_lid(
     # A rim is not brighter than its lid: what is, is the eye's own white or a lamp in it.
     own = np.minimum(own, 1.10 * patch)
     lash = _along(paint.lash, along)
-    # Below its rim the photo shows the eye, and a shut lid must not.
-    past = step(w - lid, -0.03, 0.03) * float(step(eye.closure, 0.5, 0.9))
-    rim_tone = own + past[..., None] * (lash - own)
-    carried = step((rim - crease) / tall, 0.05, 0.75)
-    patch = patch + carried[..., None] * (rim_tone - patch)
+    # The lashes of a shut lid hang down from it and leave it bare.
+    carried = step((rim - crease) / tall, 0.05, 0.75) * (1 - shut)
+    patch = patch + carried[..., None] * (own - patch)
     # It must hide the photo's own lashes where the skin carried them, and fades out above.
     # Lashes are longest towards the outer corner; they go down with a lid that shuts.
     outer = step(e if shape.left else -e, 0.35, 0.95)
@@ -360,15 +386,43 @@ def _draw_lid(
     reach = np.maximum(skin_edge - 0.12 - crease, 0.10)
     early = step((w - crease) / reach, -0.1, 1.0)
     wider = float(step(eye.closure, 0.15, 0.6))
-    sides = 1.0 - step(np.abs(e), 0.82 + 0.11 * wider, 1.04 + 0.12 * wider)
+    wider = 0.11 * wider + 0.10 * shut
+    sides = 1.0 - step(np.abs(e), 0.82 + wider, 1.05 + wider)
     below = _LASH * float(step(eye.closure, 0.0, 0.3))
     cover = np.maximum(full, early) * step(lid + below - w, -soft, soft) * sides
     cover = cover * float(step(eye.closure, 0.0, 0.06))
     out = colour * (1 - cover[..., None]) + patch * cover[..., None]
-    thick = 0.040 * (1.0 - 0.4 * np.abs(e))
+    if shut:
+        out = _hang_lashes(paint, out, e, w, upper, lid, shut)
+    thick = (0.040 + 0.012 * shut) * (1.0 - 0.4 * np.abs(e))
     line = bell((w - lid - 0.5 * below) / np.maximum(thick, 0.6 * paint.pixel), 1.0)
-    line = line * 0.45 * (1.0 - step(np.abs(e), 0.92, 1.10)) * float(step(eye.closure, 0.3, 0.8))
+    line = line * (1.0 - step(np.abs(e), 0.92, 1.10)) * float(step(eye.closure, 0.3, 0.8))
+    line = line * (0.45 + 0.35 * shut)
     return np.asarray(out * (1 - line[..., None]) + lash * line[..., None], np.float32)
+
+
+def _hang_lashes(
+    paint: EyePaint, colour: Doubles, e: Doubles, w: Doubles, upper: Doubles, lid: Doubles,
+    shut: float,
+) -> Doubles:  # fmt: skip
+    """The photo's own upper lashes, mirrored at the rim: on a shut lid they point downwards. What
+    stood up at the corners is taken away."""
+    away = np.abs(e)
+    stood = step(away, 0.72, 0.92) * (1.0 - step(away, 1.20, 1.40))
+    stood = stood * step(w - lid, -0.50, -0.36) * (1.0 - step(w - lid, -0.04, 0.04)) * shut
+    along = np.clip((e + 1) / 2 * (LID - 1), 0, LID - 1)
+    # Skin goes on there as it is further out, where no lash reaches.
+    bare = _read_patch(paint, paint.soft, e + 0.38 * np.sign(e), w - 0.05)
+    darker = 1.0 - colour.sum(-1) / np.maximum(bare.sum(-1), 1.0)
+    stood = stood * step(darker, 0.0, 0.10)
+    colour = colour + stood[..., None].astype(np.float32) * (bare - colour)
+    hang = w - lid
+    zone = step(hang, -0.05, 0.0) * (1.0 - step(hang, 0.20, 0.36)) * (1.0 - step(away, 0.98, 1.15))
+    own = _read_patch(paint, paint.raw, e, upper - hang / _HANG).sum(-1)
+    dark = 1.0 - own / np.maximum(_along(paint.bare, along).sum(-1), 1.0)
+    dark = np.clip((dark - 0.12) / 0.5, 0.0, 1.0) * zone * shut
+    lash = _along(paint.lash, along)
+    return np.asarray(colour + dark[..., None] * (lash - colour))
 
 
 def _read_patch(paint: EyePaint, patch: Floats, e: Doubles, w: Doubles) -> Floats:

@@ -339,7 +339,7 @@ def paint_mouth(paint: MouthPaint, motion: Motion, opening: Opening, picture: Pi
         shade = np.clip(1.0 - 0.45 * grown * (1 - light), 0, 1)
         # Little light gets through lips that are about to meet, unless the teeth stand in the gap.
         lit = float(step(tall.max() / paint.half_px, 0.0, 0.11))
-        lit = max(lit, min(1.0, float(motion.weights[INDEX["roll_lower"]])))
+        lit = max(lit, 0.75 * min(1.0, float(motion.weights[INDEX["roll_lower"]])))
         shade = shade * (0.38 + 0.62 * lit)
     else:
         shade = np.clip(0.16 + 1.0 * light, 0.0, 1.0)
@@ -360,6 +360,8 @@ def _draw_seam(
     """Lips that were apart in the photo have no line where they meet; draw it, in place."""
     shut = float(motion.weights[INDEX["seal"]])
     shut *= 1.0 - float(step(tall / paint.half_px, 0.03, 0.14))
+    # A lip on the teeth touches no lip.
+    shut *= 1.0 - 0.75 * min(1.0, float(motion.weights[INDEX["roll_lower"]]))
     if shut <= 0.05:
         return
     line = (opening.upper + opening.lower) / 2

@@ -70,6 +70,11 @@ _SMILE_GAIN: Final = 0.20
 _MOST_SMILE: Final = 1.25
 #: A lower lip that is tucked under the teeth leaves this much less to see of the opening.
 _TUCK: Final = 0.35
+#: The same where the photo shows its teeth: they are bright down to their edge, and the lip rests
+#: on it.
+_TUCK_TOOTHY: Final = 0.75
+#: The photo's aperture, in mouth widths, from which on its teeth show.
+_TOOTHY: Final = 0.08
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,7 +104,8 @@ class Rig:
         w = c @ self.table
         shut = float(c[COLUMN["mouthClose"]])
         wanted = APERTURE_AT_FULL_JAW * float(c[COLUMN["jawOpen"]])
-        wanted *= 1.0 - _TUCK * float(c[COLUMN["mouthRollLower"]])
+        tuck = _TUCK + min(1.0, self.gap / _TOOTHY) * (_TUCK_TOOTHY - _TUCK)
+        wanted *= 1.0 - tuck * float(c[COLUMN["mouthRollLower"]])
         if self.gap > 0:
             pucker, funnel = c[COLUMN["mouthPucker"]], c[COLUMN["mouthFunnel"]]
             rounded = min(1.0, float(pucker + 0.6 * funnel))
@@ -129,7 +135,7 @@ class Rig:
     def _unsmile(self, w: Doubles, meets: float, wide: float, speaking: bool) -> None:
         """Teeth that show in the photo belong to a smile; lips can only close, round or open wide
         if it relaxes. How far it must is measured in the photo: its own smile, the other way."""
-        toothy = min(1.0, self.gap / 0.08)
+        toothy = min(1.0, self.gap / _TOOTHY)
         relax = toothy * self.smile * max(meets, 0.40 + 0.40 * wide if speaking else 0.0)
         for side in "lr":
             w[INDEX[f"smile_{side}"]] -= relax
