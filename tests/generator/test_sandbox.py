@@ -63,7 +63,10 @@ thread = threading.Thread(target=stay.wait)
 thread.start()
 signal.signal(signal.SIGUSR1, lambda *_: stay.set())
 signal.pthread_kill(thread.ident, signal.SIGUSR1)
-thread.join(20)
+for _ in range(400):  # a handler runs in this thread, which a signal to that one does not wake
+    thread.join(0.05)
+    if stay.is_set():
+        break
 assert stay.is_set()
 os.abort()
 """

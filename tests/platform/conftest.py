@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -317,6 +318,21 @@ def quick_passwords() -> Iterator[None]:
         patch.setattr(
             accounts, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
         )
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def read_once() -> Iterator[None]:
+    """The rules and migrations that come with the package, which no test changes, read once and
+    not for every house."""
+    from primafacie.platform.database import Database
+    from primafacie.safeguards.policy import PolicySet
+
+    rules, newest = cache(PolicySet.shipped), Database.newest.fget
+    revision = cache(lambda: newest(None))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PolicySet, "shipped", rules)
+        patch.setattr(Database, "newest", property(lambda _: revision()))
         yield
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -24,7 +25,8 @@ from primafacie.safeguards.consent import ConsentRecord
 from primafacie.safeguards.errors import ConsentError
 
 VECTOR = np.full(128, 0.1, np.float32)
-SHOT = Exposure(256)
+INVENTED = next(s for s in SITTERS if s.name == "Kofi")  # cropped hair is drawn soonest
+SHOTS = [Exposure(256, yaw=yaw) for yaw in (0, 2, 4, 6, 8)]
 NOTE = "The catalogue of the museum dates it to 1652."
 
 
@@ -100,12 +102,13 @@ def drawn(house: Any, source: bytes, photo: bytes) -> str:
     return str(view.consent_id)
 
 
-def shots() -> list[bytes]:
-    return [Exposure(256, yaw=yaw).png(SITTERS[0].seed) for yaw in (0, 2, 4, 6, 8)]
+@cache
+def shots() -> tuple[bytes, ...]:
+    return tuple(one.png(INVENTED.seed) for one in SHOTS)
 
 
 def source() -> bytes:
-    return evidence(SITTERS[0], [Exposure(256, yaw=yaw) for yaw in (0, 2, 4, 6, 8)])
+    return evidence(INVENTED, SHOTS)
 
 
 def test_an_invented_person_whom_a_machine_draws_again_needs_one_reviewer(house: Any) -> None:
@@ -129,7 +132,7 @@ def test_a_real_person_called_synthetic_passes_no_machine_and_no_single_reviewer
 def test_a_picture_of_another_sitter_is_not_what_the_source_says() -> None:
     digests = [sha256_hex(one) for one in shots()]
     assert redrawn(source(), digests[:2])
-    assert not redrawn(source(), [*digests, sha256_hex(SHOT.png(SITTERS[1].seed))])
+    assert not redrawn(source(), [*digests, sha256_hex(SHOTS[0].png(SITTERS[1].seed))])
     assert not redrawn(source(), [])
 
 
@@ -224,7 +227,7 @@ def test_evidence_that_asks_for_hours_of_drawing_is_not_drawn(
         raise AssertionError("drawn")
 
     monkeypatch.setattr(Exposure, "png", never)
-    assert not redrawn(evidence(SITTERS[0], [Exposure(1536, yaw=y) for y in range(20)]), ["0" * 64])
+    assert not redrawn(evidence(INVENTED, [Exposure(1536, yaw=y) for y in range(20)]), ["0" * 64])
 
 
 def test_an_invented_person_must_not_be_like_a_living_one(house: Any) -> None:
