@@ -133,29 +133,44 @@ class Accounts:
         """
         row = self._row(users.c.email == email.strip().lower())
         right = _verify((row.password_hash if row else "") or _NOBODY, password)
-        now = self._journal.clock()
-        resting = row is not None and row.locked_until is not None and row.locked_until > now
-        if row is None or not right or resting or not row.active:
-            self._failed(row, source, resting)
+        account = self._come_in(row, password, source) if row is not None and right else None
+        if account is None:
+            self._failed(row, source)
             raise SignInError(_WRONG)
+        return account
+
+    def _come_in(self, row: Any, password: str, source: str) -> Account | None:
+        """The account whose password was right, unless what bars it, or another password, came
+        while it was compared."""
         with self._journal.writing() as tx:
+            now = tx.execute(sa.select(users).where(users.c.id == row.id).with_for_update()).first()
+            if now is None or now.password_hash != row.password_hash or not now.active:
+                return None
+            if self._resting(now):
+                return None
             values: dict[str, Any] = {"failures": 0, "locked_until": None}
             if _hasher.check_needs_rehash(row.password_hash):
                 values["password_hash"] = hashed(password)
             tx.execute(users.update().where(users.c.id == row.id).values(values))
             self._log(tx, Kind.USER_SIGNED_IN, row.id, source=source)
-        return self.get(row.id)
+            return self._read(tx, now)
 
-    def _failed(self, row: Any, source: str, resting: bool) -> None:
+    def _resting(self, row: Any) -> bool:
+        return row.locked_until is not None and row.locked_until > self._journal.clock()
+
+    def _failed(self, row: Any, source: str) -> None:
+        """Log it; count it, unless the account rests already."""
         with self._journal.writing() as tx:
-            if row is not None and not resting:
-                counted = sa.select(users.c.failures).where(users.c.id == row.id)
-                failures = tx.execute(counted).scalar_one() + 1
+            known = sa.select(users).where(users.c.id == row.id).with_for_update() if row else None
+            now = tx.execute(known).first() if known is not None else None
+            resting = now is not None and self._resting(now)
+            if now is not None and not resting:
+                failures = now.failures + 1
                 until = self._journal.clock() + REST if failures >= FAILURES else None
                 failures = 0 if until else failures
                 tx.execute(
                     users.update()
-                    .where(users.c.id == row.id)
+                    .where(users.c.id == now.id)
                     .values(failures=failures, locked_until=until)
                 )
             self._log(
@@ -382,12 +397,14 @@ class Accounts:
             self._log(tx, kind, _who(actor), subject=user_id, why=("active",))
         return self.get(user_id)
 
-    def change_password(self, account: Account, old: str, new: str) -> Account:
+    def change_password(self, account: Account, old: str, new: str, source: str = "") -> Account:
         """A new password; every session and token of the account ends. Raises SignInError,
-        InputError."""
+        InputError. Wrong old ones count as failed sign-ins, and rest the account as they do."""
         row = self._row(users.c.id == account.user_id)
-        if row is None or not _verify(row.password_hash, old):
-            raise SignInError("the old password is wrong")
+        right = row is not None and not self._resting(row) and _verify(row.password_hash, old)
+        if not right:
+            self._failed(row, source)
+            raise SignInError("the old password is wrong, or was tried too often of late")
         check_password(new)
         with self._journal.writing() as tx:
             self.touch(

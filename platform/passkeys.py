@@ -239,7 +239,8 @@ class Passkeys:
         return tuple(Passkey(r.id, r.name, r.added_at, r.last_used_at) for r in rows)
 
     def remove(self, account: Account, key_id: str) -> None:
-        """Forget one; other sessions end. The last one of whoever decides stays in production."""
+        """Forget one; other sessions and all tokens end, which it may have made. The last one of
+        whoever decides stays in production."""
         if not account.proven:
             raise AccessError("sign in with a passkey before you remove one")
         others = sa.select(_K.id).where(_K.user_id == account.user_id, _K.id != key_id)
@@ -251,6 +252,7 @@ class Passkeys:
             if tx.execute(gone).rowcount != 1:
                 raise NotFoundError("there is no such passkey")
             self._accounts.touch(tx, account.user_id, stamp=secrets.token_hex(16))
+            self._accounts.revoke_tokens(tx, account.user_id)
             self._log(tx, Kind.USER_CHANGED, account.user_id, why=("passkey_removed",))
 
     def forget(self, tx: sa.Connection, user_id: str) -> None:

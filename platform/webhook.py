@@ -30,8 +30,8 @@ LONGEST_LINE: Final = 1000
 _LABEL: Final = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _HOST: Final = re.compile(rf"(?=.{{1,253}}\Z)(?:{_LABEL}\.)+(?=[a-z]){_LABEL}\Z")
 _STATUS: Final = re.compile(rb"HTTP/1\.[01] ([0-9]{3})[ \r\n]")
-#: Not for everybody to reach, though Python before 3.12 takes it for public.
-_SPECIAL: Final = ipaddress.ip_network("192.0.0.0/24")
+#: For protocols and for relays that carry a message anywhere, though Python takes them for public.
+_SPECIAL: Final = tuple(map(ipaddress.ip_network, ("192.0.0.0/24", "192.88.99.0/24")))
 Resolve = Callable[[str], Sequence[str]]
 
 
@@ -165,6 +165,6 @@ def _is_public(text: str) -> bool:
         and not one.is_multicast
         and not one.is_reserved
         and not getattr(one, "is_site_local", False)
-        and one not in _SPECIAL
+        and not any(one in special for special in _SPECIAL)
         for one in (address, inner or address)
     )

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from primafacie.audit.entry import Kind
+from primafacie.platform import accounts as module
 from primafacie.platform.accounts import FAILURES, REST, ROLES
 from primafacie.platform.errors import (
     AccessError,
@@ -74,6 +76,47 @@ class TestSignIn:
             accounts.change_password(changed, "wrong", PASSWORD)
         with pytest.raises(InputError):
             accounts.change_password(changed, new, "short")
+
+    def test_wrong_old_passwords_rest_the_account_and_are_logged(
+        self, house: Any, accounts: Any
+    ) -> None:
+        """An open session is no place to guess the password that everything else asks for."""
+        me = house.researcher
+        for _ in range(FAILURES):
+            with pytest.raises(SignInError):
+                accounts.change_password(me, "a wrong old password", "a new and longer password")
+        with pytest.raises(SignInError):
+            accounts.change_password(me, PASSWORD, "a new and longer password")
+        newest = house.services.log.size
+        with house.services.database.read() as tx:
+            kinds = [house.services.log.leaf(tx, i).kind for i in range(newest(tx))]
+        assert kinds.count(Kind.USER_SIGN_IN_FAILED) == FAILURES + 1
+        house.services.journal.clock.move(seconds=REST.total_seconds() + 1)
+        assert accounts.change_password(me, PASSWORD, "a new and longer password")
+
+    @pytest.mark.parametrize("what", ["password", "closed", "rest"])
+    def test_what_ends_a_sign_in_ends_one_that_is_under_way(
+        self, house: Any, accounts: Any, monkeypatch: pytest.MonkeyPatch, what: str
+    ) -> None:
+        me, verify, done = house.researcher, module._verify, []
+
+        def meanwhile(kept: str, given: str) -> bool:
+            right = verify(kept, given)
+            if not done:
+                done.append(what)
+                if what == "password":
+                    accounts.change_password(me, PASSWORD, "another password entirely")
+                elif what == "closed":
+                    accounts.set_active(house.admin, me.user_id, False)
+                else:
+                    for _ in range(FAILURES):
+                        with pytest.raises(SignInError):
+                            accounts.sign_in(me.email, "wrong wrong wrong")
+            return right
+
+        monkeypatch.setattr(module, "_verify", meanwhile)
+        with pytest.raises(SignInError):
+            accounts.sign_in(me.email, PASSWORD)
 
 
 class TestAdministration:

@@ -175,7 +175,8 @@ class TestWebhook:
         "address",
         ["127.0.0.1", "10.1.2.3", "192.168.0.1", "172.16.0.1", "169.254.169.254", "0.0.0.0",
          "::1", "fe80::1%eth0", "fc00::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "224.0.0.1",
-         "100.64.0.1", "2002:7f00:1::", "nonsense", "fec0::1", "192.0.0.8", "::ffff:192.0.0.8"],
+         "100.64.0.1", "2002:7f00:1::", "nonsense", "fec0::1", "192.0.0.8", "::ffff:192.0.0.8",
+         "192.88.99.1"],
     )  # fmt: skip
     def test_a_name_that_leads_inside_is_refused(self, address: str) -> None:
         with pytest.raises(UnavailableError):

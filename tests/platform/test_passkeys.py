@@ -246,6 +246,16 @@ class TestKeeping:
         with pytest.raises(SignInError):
             keys.sign_in(owned.sign(asked.options), asked.challenge)
 
+    def test_a_token_that_a_lost_key_made_ends_with_the_key(
+        self, house: Any, keys: Any, owned: Any
+    ) -> None:
+        accounts = house.services.accounts
+        (lost,) = keys.listed(house.researcher)
+        _, secret = accounts.make_token(house.researcher, "thief", ["generate"], 300)
+        keys.remove(house.researcher, lost.key_id)
+        with pytest.raises(SignInError):
+            accounts.authenticate(secret, "generate")
+
     def test_nobody_removes_anothers(self, house: Any, keys: Any, owned: Any) -> None:
         (mine,) = keys.listed(house.researcher)
         with pytest.raises(Exception, match="no such passkey"):

@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from primafacie.platform.accounts import SCOPE_ROLES, SCOPES
 from primafacie.platform.errors import InputError
 from primafacie.platform.passkeys import RefusedKey
-from primafacie.platform.web import access, fields, passkey
+from primafacie.platform.web import access, attempts, fields, passkey
 from primafacie.platform.web import session as sessions
 from primafacie.platform.web.logged import because
 from primafacie.platform.web.services import services
@@ -33,7 +33,10 @@ def password() -> ResponseReturnValue:
     new = request.form.get("new", "")
     if new != request.form.get("again", ""):
         raise InputError("The two new passwords differ.")
-    services().accounts.change_password(me, request.form.get("old", ""), new)
+    attempts.count()
+    old, source = request.form.get("old", "")[:1000], request.remote_addr or ""
+    services().accounts.change_password(me, old, new, source)
+    attempts.forgive()
     _go_on(sessions.by_passkey(services(), me))
     flash("Password changed. Other sessions and all tokens have ended.")
     return redirect(url_for("account.show"))
@@ -69,7 +72,7 @@ def remove_passkey(key_id: str) -> ResponseReturnValue:
     by_passkey = sessions.by_passkey(services(), access.me())
     services().passkeys.remove(access.me(), key_id)
     _go_on(by_passkey)
-    flash("Passkey removed. Other sessions have ended.")
+    flash("Passkey removed. Other sessions and all tokens have ended.")
     return redirect(url_for("account.show"))
 
 
