@@ -378,6 +378,11 @@ def _judge_credential(case: _Case) -> tuple[Level, str]:
         return Level.REVOKED, "The certificate that signed this file's credential was revoked."
     if m.sound:
         return _judge_sound(case)
+    if case.match is not None and _origin(case) and _is_revoked(case.match.record):
+        return Level.REVOKED, (
+            f"{_revoked_sentence(case.match.record)} Its Content Credential does not hold: the "
+            "file, or the credential, was changed after signing."
+        )
     failed = set(m.failed_checks)
     film = sniff(case.data).startswith("video/")
     credential_only = m.failures and all(f.startswith("signingCredential.") for f in m.failures)
@@ -474,12 +479,14 @@ def _judge_marks(case: _Case) -> tuple[Level, str]:
             "No Content Credential. The picture carries the mark of one of our videos but does "
             "not show it: the mark was moved here, or little of that video is left.",
         )
-    if marks.agreement in (Agreement.OTHER_SOUND, Agreement.OTHER_PICTURE):
-        return Level.ALTERED, _spliced_sentence(marks.agreement)
+    spliced = marks.agreement in (Agreement.OTHER_SOUND, Agreement.OTHER_PICTURE)
     uncompared = match.by == "picture mark" and case.content is None
     alone = " Only its mark says so: the content can no longer be compared." if uncompared else ""
-    if _is_revoked(match.record):
-        return Level.REVOKED, _revoked_sentence(match.record) + alone
+    if _is_revoked(match.record) and marks.agreement is not Agreement.OTHER_PICTURE:
+        dubbed = f" {_spliced_sentence(marks.agreement)}" if spliced else ""
+        return Level.REVOKED, _revoked_sentence(match.record) + dubbed + alone
+    if spliced:
+        return Level.ALTERED, _spliced_sentence(marks.agreement)
     if case.log is LogStanding.REFUTED:
         return (
             Level.NO_CREDENTIAL,

@@ -185,6 +185,27 @@ def test_withdrawn_consent_shows_at_once(newsroom: Any, status: str) -> None:
     assert verdict.to_json()["consent"] == {"status": status}
 
 
+@pytest.mark.parametrize("harm", ["cut", "another credential", "dubbed"])
+def test_withdrawn_consent_outranks_what_was_done_to_the_copy(
+    newsroom: Any, make_voice: Any, harm: str
+) -> None:
+    from primafacie.safeguards.provenance.watermark import mark_sound
+
+    data = bytearray(newsroom.data)
+    if harm == "cut":
+        del data[len(data) * 9 // 10 :]
+    elif harm == "dubbed":
+        data = dubbed(newsroom.data, mark_sound(make_voice(9), 48_000, newsroom.keys, 0x42))
+    else:
+        at = newsroom.data.index(b"c2pa.claim")
+        data[at] ^= 1
+    before = newsroom.examine(bytes(data))
+    assert before.level is Level.ALTERED, before.sentence
+    record = replace(newsroom.registry.records[0], consent_status="withdrawn")
+    after = newsroom.examine(bytes(data), resolver=type(newsroom.registry)([record]))
+    assert after.level is Level.REVOKED and "do not share it" in after.sentence
+
+
 def test_a_recalled_video_is_revoked_even_without_its_credential(newsroom: Any) -> None:
     newsroom.film  # noqa: B018
     record = replace(newsroom.registry.records[0], revoked_at=datetime.now(UTC))
