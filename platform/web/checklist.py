@@ -119,7 +119,7 @@ _UNKNOWN: Final[dict[str, Callable[[Draft], bool]]] = {
     "language_in_scope": lambda d: not d.consent_id,
     "motion_in_scope": lambda d: bool(d.controls.motion) and not d.consent_id,
     "label_shown": lambda d: d.controls.label == "none" and not (d.consent_id and d.audience),
-    "label_in_place": lambda d: d.controls.label != "" and not d.consent_id,
+    "label_in_place": lambda d: not d.consent_id,
     "caption_shown": lambda d: d.controls.caption != "" and not d.consent_id,
     "adult_subject": lambda d: not d.consent_id,
     "consent_quota": lambda d: not d.consent_id,

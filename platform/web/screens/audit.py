@@ -54,6 +54,7 @@ def show(index: int) -> ResponseReturnValue:
     entry = services().logbook.show(access.me(), index)
     names = services().accounts.names({entry.actor_id} - {""})
     return render_template("log_entry.html", e=entry, names=names,
+                           rules=services().policies.shipped.reasons,
                            permalink=services().settings.public_url
                            + url_for("audit.show", index=index))  # fmt: skip
 

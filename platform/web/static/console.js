@@ -30,11 +30,11 @@
     const text = event.target.dataset.confirm;
     if (text && !window.confirm(text)) event.preventDefault();
     else if (event.target.matches("form[data-once]")) {
-      const busy = $("button[type=submit]", event.target);
+      const busy = $('button:not([type="button"])', event.target);
       if (busy) { busy.disabled = true; busy.textContent = busy.dataset.busy || "One moment…"; }
     }
   });
-  window.addEventListener("pageshow", () => all("form[data-once] button[type=submit]").forEach((b) => { b.disabled = false; }));
+  window.addEventListener("pageshow", () => all('form[data-once] button:not([type="button"])').forEach((b) => { b.disabled = false; }));
 
   // Save text made in the page: <button data-save="#id" data-name="file.json">.
   document.addEventListener("click", (event) => {
