@@ -25,7 +25,8 @@ from primafacie.platform.wiring import Services
 
 SECRET_ARGUMENTS: Final = frozenset({"link", "receipt", "manifest", "reference"})
 SECRET_PREFIXES: Final = ("/join/", "/c/", "/me/", "/takedown/", "/never-me/")
-_NAMES: Final = re.compile(r"[0-9a-fA-F]{14,}")
+_SECRETS: Final = re.compile("|".join(SECRET_PREFIXES), re.IGNORECASE)
+_NAMES: Final = re.compile(r"[0-9a-fA-F]{14,}|[^/@]+@[^/@]+")
 _NOTE: Final = "primafacie.note"
 _UNAVAILABLE: Final = b"The log cannot be written, so nothing is answered. Try again later.\n"
 _BROKEN: Final = b"Something is broken here, and the page that would say so is too.\n"
@@ -107,12 +108,12 @@ def _path() -> str:
 
 
 def _safe_path(path: str) -> str:
-    """The path, cut where a secret could stand and after 200 characters. Ids and digests are
-    left out: an entry is kept for ever, and the digest of a photo would name it to whoever has it.
+    """The path, cut where a secret could stand and after 200 characters. Ids, addresses and digests
+    are left out: an entry is kept for ever, and the digest of a photo would name it to whoever has
+    it.
     """
-    for prefix in SECRET_PREFIXES:
-        if path.lower().startswith(prefix):
-            return prefix + "…"
+    if secret := _SECRETS.search(path):  # wherever it stands: links are mistyped too
+        path = path[: secret.end()] + "…"
     plain = "".join(c if c.isprintable() else "?" for c in path)
     return _NAMES.sub("…", plain)[:200]
 

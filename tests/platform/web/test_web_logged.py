@@ -168,10 +168,13 @@ def test_links_and_receipts_never_reach_the_log(
     _, link = world.invite(town.project)
     stranger, said = visit(), []
     for path in (f"/c/{link}", f"/c/{link}/photos/{'0' * 64}", f"/c/{link}/nowhere",
+                 f"/x/c/{link}", f"/./c/{link}", f"/X/C/{link}",
                  f"/me/{town.receipt}", f"/me/{town.receipt}/receipt.json",
                  f"/me/{town.receipt}/x/y/z", f"/c/{link}x"):  # fmt: skip
         stranger.get(path)
         said.append(str(facts(last_entry())["path"]))
+    stranger.get("/alice.miller@example.org")
+    assert facts(last_entry())["path"] == "/…"
     stranger.post(f"/c/{link}/photos", {})
     said.append(str(facts(last_entry())["path"]))
     text = " ".join(said)
