@@ -21,7 +21,9 @@ import sqlalchemy as sa
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from primafacie.audit.entry import Kind, Outcome
+from primafacie.audit.entry import Kind, Outcome, format_time
+from primafacie.audit.log import Log
+from primafacie.audit.tables import log_index
 from primafacie.platform.errors import (
     AccessError,
     ConflictError,
@@ -431,8 +433,18 @@ class Accounts:
         with self._journal.writing() as tx:
             require_apart(tx, actor.user_id, user_id)
             self.touch(tx, user_id, approved_until=until, approved_by=actor.user_id)
-            self._log(tx, Kind.USER_APPROVED, actor.user_id, subject=user_id, out=Outcome.ALLOW)
+            self._log(tx, Kind.USER_APPROVED, actor.user_id, subject=user_id, out=Outcome.ALLOW,
+                      facts=(("until", format_time(until)),))  # fmt: skip
         return self.get(user_id)
+
+    def access_stands(self, account: Account) -> bool:
+        """Whether the account may ask for videos now. The log says so, not the row alone: access
+        put back by hand, or prolonged, gives nobody anything."""
+        until = account.approved_until
+        if until is None or until <= self._journal.clock():
+            return False
+        with self._journal.database.read() as tx:
+            return access_told(tx, self._journal.log, account.user_id, until)
 
     def revoke_access(self, actor: Account, user_id: str) -> Account:
         """End the account's access to generation now."""
@@ -570,6 +582,27 @@ class Accounts:
         if source:
             entry = replace(entry, facts=(*entry.facts, ("source", self._journal.source(source))))
         self._journal.append(tx, entry)
+
+
+def access_told(tx: sa.Connection, log: Log, user_id: str, until: datetime) -> bool:
+    """Whether the log was told last that this person has access until then, and that the account
+    is not closed."""
+    person = log.pseudonym(tx, user_id, "subject")
+    told = sa.select(log_index.c.seq).where(
+        log_index.c.subject == (person or "-"), log_index.c.kind.startswith("user.")
+    )
+    access: bool | None = None
+    closed: bool | None = None
+    for seq in tx.execute(told.order_by(log_index.c.seq.desc())).scalars():
+        leaf = log.leaf(tx, seq)
+        if closed is None and "active" in leaf.why:
+            closed = leaf.kind is Kind.USER_SUSPENDED
+        if access is None and leaf.kind is Kind.USER_APPROVED:
+            # Entries of earlier versions do not tell the day.
+            access = dict(leaf.facts).get("until", format_time(until)) == format_time(until)
+        elif access is None and leaf.kind is Kind.USER_SUSPENDED and "access" in leaf.why:
+            access = False
+    return bool(access) and not closed
 
 
 def _account(row: Any, roles: frozenset[str], proven: bool) -> Account:

@@ -26,7 +26,7 @@ from primafacie.audit.log import Log
 from primafacie.audit.merkle import leaf_hash
 from primafacie.audit.replay import BundleReport
 from primafacie.audit.tables import log_index
-from primafacie.platform.accounts import Account
+from primafacie.platform.accounts import Account, access_told
 from primafacie.platform.errors import InputError, NotFoundError, UnavailableError
 from primafacie.platform.journal import Journal
 from primafacie.platform.likenesses import last_told
@@ -306,6 +306,9 @@ def _compare_books(
         told = last_told(tx, log, row.subject_id) or (0, ConsentState.DRAFT)
         if row.state != ConsentState.ERASED and told != (row.epoch, row.state):
             yield f"the state of consent {row.id} is not the one the log was told last"
+    for row in tx.execute(sa.select(users).where(users.c.approved_until.is_not(None))).all():
+        if row.active and not access_told(tx, log, row.id, row.approved_until):
+            yield f"access of account {row.id} is not what the log was told last"
     for row in tx.execute(sa.select(matches).where(matches.c.state == "confirmed")).all():
         if not answered(tx, log, row):
             yield f"a face is confirmed that nobody confirmed in the log: {row.rid}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from primafacie.platform.accounts import Accounts
-from primafacie.platform.journal import Journal
 from primafacie.platform.projects import Projects
 from primafacie.platform.requests import Requests
 from primafacie.safeguards.request import Project, Requester
@@ -12,22 +11,18 @@ from primafacie.safeguards.request import Project, Requester
 class People:
     """Accounts and projects as facts."""
 
-    def __init__(
-        self, journal: Journal, accounts: Accounts, projects: Projects, requests: Requests
-    ) -> None:
-        self._journal, self._accounts = journal, accounts
-        self._projects, self._requests = projects, requests
+    def __init__(self, accounts: Accounts, projects: Projects, requests: Requests) -> None:
+        self._accounts, self._projects, self._requests = accounts, projects, requests
 
     def requester(self, user_id: str) -> Requester | None:
         """The person, or None. A closed account is nobody."""
         account = self._accounts.find(user_id)
         if account is None or not account.active:
             return None
-        until = account.approved_until
         return Requester(
             user_id=user_id,
             roles=account.roles,
-            approved=until is not None and until > self._journal.clock(),
+            approved=self._accounts.access_stands(account),
             used_today=self._requests.used_today(user_id),
             daily_quota=account.daily_quota,
         )

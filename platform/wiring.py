@@ -218,7 +218,7 @@ class Services:
             queue=queue,
             requests=requests,
             assets=assets,
-            people=People(journal, accounts, projects, requests),
+            people=People(accounts, projects, requests),
             policies=Policies(journal, PolicySet.shipped(_matcher(settings))),
             logbook=_logbook(journal, settings),
             witnesses=Witnesses(journal, settings.witnesses, settings.witness_quorum),

@@ -17,6 +17,7 @@ from primafacie.platform.errors import (
     NotFoundError,
     SignInError,
 )
+from primafacie.platform.tables import users
 
 PASSWORD = "correct horse battery staple"
 
@@ -117,6 +118,51 @@ class TestSignIn:
         monkeypatch.setattr(module, "_verify", meanwhile)
         with pytest.raises(SignInError):
             accounts.sign_in(me.email, PASSWORD)
+
+
+class TestAccess:
+    """Who may ask for videos stands in the log; a row put right by hand gives nobody anything."""
+
+    def change(self, house: Any, **values: Any) -> None:
+        with house.services.database.write() as tx:
+            tx.execute(
+                users.update().where(users.c.id == house.researcher.user_id).values(**values)
+            )
+
+    def approved(self, house: Any) -> bool:
+        found = house.services.people.requester(house.researcher.user_id)
+        return found is not None and bool(found.approved)
+
+    def findings(self, house: Any) -> list[str]:
+        found = house.services.logbook.verify(None).problems
+        return [one for one in found if house.researcher.user_id in one]
+
+    def test_what_was_granted_stands(self, house: Any) -> None:
+        assert self.approved(house) and not self.findings(house)
+
+    @pytest.mark.parametrize("forged", ["given back", "prolonged", "opened"])
+    def test_access_by_hand_gives_nothing_and_is_named(
+        self, house: Any, accounts: Any, forged: str
+    ) -> None:
+        me = house.researcher
+        until = accounts.get(me.user_id).approved_until
+        if forged == "given back":
+            accounts.revoke_access(house.reviewer, me.user_id)
+            self.change(house, approved_until=until)
+        elif forged == "prolonged":
+            self.change(house, approved_until=until + timedelta(days=99))
+        else:
+            accounts.set_active(house.admin, me.user_id, False)
+            self.change(house, active=True)
+        assert not self.approved(house)
+        assert len(self.findings(house)) == 1
+
+    def test_an_account_that_was_opened_again_may_ask_again(
+        self, house: Any, accounts: Any
+    ) -> None:
+        for active in (False, True):
+            accounts.set_active(house.admin, house.researcher.user_id, active)
+        assert self.approved(house) and not self.findings(house)
 
 
 class TestAdministration:
