@@ -113,7 +113,7 @@ def _safe_path(path: str) -> str:
     it.
     """
     if secret := _SECRETS.search(path):  # wherever it stands: links are mistyped too
-        path = path[: secret.end()] + "…"
+        path = path[: secret.start()] + secret[0].lower() + "…"
     plain = "".join(c if c.isprintable() else "?" for c in path)
     return _NAMES.sub("…", plain)[:200]
 
