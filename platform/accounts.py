@@ -23,7 +23,6 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from primafacie.audit.entry import Kind, Outcome, format_time
 from primafacie.audit.log import Log
-from primafacie.audit.tables import log_index
 from primafacie.platform.errors import (
     AccessError,
     ConflictError,
@@ -32,7 +31,7 @@ from primafacie.platform.errors import (
     SignInError,
 )
 from primafacie.platform.four_eyes import require_apart
-from primafacie.platform.journal import OPERATOR, Journal
+from primafacie.platform.journal import OPERATOR, Journal, told_of
 from primafacie.platform.tables import role_proposals, tokens, user_roles, users
 
 ROLES: Final = ("researcher", "reviewer", "steward", "auditor", "admin")
@@ -587,14 +586,9 @@ class Accounts:
 def access_told(tx: sa.Connection, log: Log, user_id: str, until: datetime) -> bool:
     """Whether the log was told last that this person has access until then, and that the account
     is not closed."""
-    person = log.pseudonym(tx, user_id, "subject")
-    told = sa.select(log_index.c.seq).where(
-        log_index.c.subject == (person or "-"), log_index.c.kind.startswith("user.")
-    )
     access: bool | None = None
     closed: bool | None = None
-    for seq in tx.execute(told.order_by(log_index.c.seq.desc())).scalars():
-        leaf = log.leaf(tx, seq)
+    for leaf in told_of(tx, log, user_id, "user."):
         if closed is None and "active" in leaf.why:
             closed = leaf.kind is Kind.USER_SUSPENDED
         if access is None and leaf.kind is Kind.USER_APPROVED:

@@ -23,10 +23,11 @@ import sqlalchemy as sa
 
 from primafacie.audit.canonical import Json
 from primafacie.audit.checkpoint import Checkpoint
-from primafacie.audit.entry import Kind, LogEntry, Outcome
+from primafacie.audit.entry import Kind, Leaf, LogEntry, Outcome
 from primafacie.audit.errors import AuditError, NotPublished
 from primafacie.audit.log import Log, Receipt
 from primafacie.audit.memory import Memory
+from primafacie.audit.tables import log_index
 from primafacie.platform.clock import Clock, now
 from primafacie.platform.database import Database
 from primafacie.platform.errors import PlatformError, UnavailableError
@@ -208,3 +209,13 @@ class Journal:
         day = self.clock().date().isoformat()
         mac = hmac.new(self.source_key, f"{day}\0{network(address)}".encode(), hashlib.sha256)
         return mac.hexdigest()[:16]
+
+
+def told_of(tx: sa.Connection, log: Log, person: str, kinds: str) -> Iterator[Leaf]:
+    """What the log was told of this person as a subject, newest first; kinds: how they begin."""
+    told = sa.select(log_index.c.seq).where(
+        log_index.c.subject == (log.pseudonym(tx, person, "subject") or "-"),
+        log_index.c.kind.startswith(kinds),
+    )
+    for seq in tx.execute(told.order_by(log_index.c.seq.desc())).scalars():
+        yield log.leaf(tx, seq)

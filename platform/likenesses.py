@@ -16,9 +16,8 @@ import sqlalchemy as sa
 
 from primafacie.audit import dsse
 from primafacie.audit.log import Log
-from primafacie.audit.tables import log_index
 from primafacie.platform.errors import KeyringError, NotFoundError
-from primafacie.platform.journal import Journal
+from primafacie.platform.journal import Journal, told_of
 from primafacie.platform.queue import outputs_of
 from primafacie.platform.subjects import Subjects
 from primafacie.platform.tables import (
@@ -64,12 +63,8 @@ def not_anew(model: str) -> str:
 def last_told(tx: sa.Connection, log: Log, subject_id: str) -> tuple[int, str] | None:
     """(epoch, state) that the log was told last of this subject's consent; None where it never
     heard of one that was signed. Each consent has a subject of its own."""
-    person = log.pseudonym(tx, subject_id, "subject")
-    told = sa.select(log_index.c.seq).where(
-        log_index.c.subject == (person or "-"), log_index.c.kind.startswith("consent.")
-    )
-    for seq in tx.execute(told.order_by(log_index.c.seq.desc())).scalars():
-        facts = dict(log.leaf(tx, seq).facts)
+    for leaf in told_of(tx, log, subject_id, "consent."):
+        facts = dict(leaf.facts)
         if "epoch" in facts:
             return int(facts["epoch"]), str(facts["state"])
     return None
